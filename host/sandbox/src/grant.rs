@@ -1,0 +1,51 @@
+//! What the administrator allows one plugin.
+//!
+//! A plugin *wants* hosts and credentials ([`crate::Description`]); it *has* what its grant says and
+//! nothing else. The default grant allows nothing, so forgetting a field can only take away.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use keyhole_core::SecretBytes;
+use keyhole_core::host_pattern::HostPattern;
+use keyhole_core::limits::Limits;
+
+/// The grant of one plugin. Two plugins never share one, even when they are equal: connection pools
+/// belong to a grant, and a shared pool would lend one plugin's checked connection to another.
+#[derive(Clone, Debug, Default)]
+pub struct Grant {
+    /// The hosts that the plugin may speak to.
+    pub hosts: Vec<HostPattern>,
+    /// Which private addresses these hosts may resolve to.
+    pub private_addresses: PrivateAddresses,
+    /// AWS services for which the host signs.
+    pub aws: Vec<AwsGrant>,
+    /// Credentials that the plugin sees, by name, for `credentials.get`. Empty for most plugins.
+    pub exposed: BTreeMap<String, SecretBytes>,
+    /// Certificate authorities, in PEM, that are trusted beside the system's for this plugin's hosts.
+    pub ca_bundle: Vec<u8>,
+    /// What one call may take.
+    pub limits: Limits,
+}
+
+/// Which private addresses granted hosts may lead to. Loopback, link-local and metadata addresses
+/// need a range that names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PrivateAddresses {
+    /// Public addresses only.
+    #[default]
+    None,
+    /// Also those that VPC endpoints of AWS resolve to: RFC 1918, unique-local, 100.64/10.
+    AwsVpc,
+    /// Also these ranges.
+    Cidrs(Vec<IpNet>),
+}
+
+/// One AWS service that the host signs for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsGrant {
+    /// Signing name, e.g. `secretsmanager`.
+    pub service: String,
+    /// Action names as in `X-Amz-Target` without their prefix, e.g. `GetSecretValue`.
+    pub actions: Vec<String>,
+}

@@ -1,0 +1,49 @@
+//! What the sandbox needs from the rest of the host, as traits and plain data, so that this crate
+//! knows neither Kubernetes nor how credentials are found.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use futures::future::BoxFuture;
+use keyhole_core::{CallError, Identity, PluginId};
+
+use crate::call::{CallStats, Export};
+use crate::egress::EndpointOverrides;
+
+/// Gives the credentials that requests are signed with on their way out. Implementations cache and
+/// renew; the sandbox asks for every exchange.
+pub trait AwsSessions: Send + Sync {
+    /// The session of `identity`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Identity`], saying what failed and as whom.
+    fn session<'a>(&'a self, identity: &'a Identity) -> BoxFuture<'a, Result<Credentials, CallError>>;
+}
+
+/// Hears how each call went, for metrics. Called on the thread that ran the call, so it must not wait.
+pub trait CallObserver: Send + Sync {
+    /// A call of `plugin` ended. `error` is `None` when it gave an answer.
+    fn call_ended(&self, plugin: &PluginId, export: Export, stats: &CallStats, error: Option<&CallError>);
+}
+
+/// The outside of the sandbox, the same for all plugins of a process.
+#[derive(Clone)]
+pub struct Ports {
+    /// Credentials for signing.
+    pub sessions: Arc<dyn AwsSessions>,
+    /// Destinations that the operator moved elsewhere.
+    pub endpoints: EndpointOverrides,
+    /// The Kubernetes API server. No plugin reaches these, whatever its grant says.
+    pub api_server: Vec<SocketAddr>,
+    /// Who hears how calls went.
+    pub observer: Option<Arc<dyn CallObserver>>,
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ports").field("api_server", &self.api_server).finish_non_exhaustive()
+    }
+}
