@@ -1,0 +1,156 @@
+//! What an object asks for, once Kubernetes is taken away.
+//!
+//! [`plan_object`] reads an ExternalSecret once per change and says everything that the rest of the
+//! road needs: which plugin is asked with which settings and as whom, for what, and what the answers
+//! become. Whatever cannot be served is a [`Failure`] here, before any call is made; all of them are
+//! collected, so that one edit can mend all. A plan never changes: an edit makes another one.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyhole_core::item::Item;
+use keyhole_core::{Failure, GroupKey, Request};
+
+use crate::planner::Fetch;
+
+mod items;
+mod object;
+
+pub use object::{Defaults, plan_object};
+
+/// Namespace and name of an ExternalSecret, which are also those of its Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// The namespace.
+    pub namespace: Arc<str>,
+    /// The name.
+    pub name: Arc<str>,
+}
+
+impl ObjectKey {
+    /// The key of `namespace/name`.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// One generation of one object, ready to be fetched.
+#[derive(Clone)]
+pub struct ObjectPlan {
+    /// Which object.
+    pub key: ObjectKey,
+    /// Tells objects apart that bore the same name one after the other.
+    pub uid: Arc<str>,
+    /// `metadata.generation` of the spec that this plan was made from.
+    pub generation: i64,
+    /// `spec.backendType` as the user wrote it, for messages and metrics.
+    pub backend_type: Arc<str>,
+    /// What the object's requests have in common. `namespace` is set when the plugin's batches must
+    /// not mix namespaces.
+    pub group: GroupKey,
+    /// Who answers.
+    pub source: Arc<dyn Fetch>,
+    /// Entries in merge order.
+    pub items: Vec<Item>,
+    /// How old the Secret may become; `None` for once per change of spec.
+    pub interval: Option<Duration>,
+    /// Type of the Secret.
+    pub secret_type: String,
+    /// The distinct requests of `items`, and for each item which of them it needs.
+    requests: Vec<Request>,
+    needs: Vec<usize>,
+}
+
+/// The parts of an [`ObjectPlan`] that are given, as opposed to derived.
+pub struct PlanParts {
+    /// As in [`ObjectPlan`].
+    pub key: ObjectKey,
+    /// As in [`ObjectPlan`].
+    pub uid: Arc<str>,
+    /// As in [`ObjectPlan`].
+    pub generation: i64,
+    /// As in [`ObjectPlan`].
+    pub backend_type: Arc<str>,
+    /// As in [`ObjectPlan`].
+    pub group: GroupKey,
+    /// As in [`ObjectPlan`].
+    pub source: Arc<dyn Fetch>,
+    /// As in [`ObjectPlan`].
+    pub items: Vec<Item>,
+    /// As in [`ObjectPlan`].
+    pub interval: Option<Duration>,
+    /// As in [`ObjectPlan`].
+    pub secret_type: String,
+}
+
+impl ObjectPlan {
+    /// A plan of these parts. A zero interval is none.
+    #[must_use]
+    pub fn new(parts: PlanParts) -> Self {
+        let PlanParts { key, uid, generation, backend_type, group, source, items, interval, secret_type } = parts;
+        let mut requests = Vec::new();
+        let mut seen = HashMap::new();
+        let mut needs = Vec::with_capacity(items.len());
+        for item in &items {
+            let index = *seen.entry(item.request.clone()).or_insert_with(|| {
+                requests.push(item.request.clone());
+                requests.len() - 1
+            });
+            needs.push(index);
+        }
+        let interval = interval.filter(|interval| !interval.is_zero());
+        Self { key, uid, generation, backend_type, group, source, items, interval, secret_type, requests, needs }
+    }
+
+    /// The distinct requests, in the order in which the items first need them.
+    #[must_use]
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    /// For each item, the index of its request in [`Self::requests`].
+    #[must_use]
+    pub fn needs(&self) -> &[usize] {
+        &self.needs
+    }
+
+    /// The first item that needs this request.
+    pub(crate) fn first_item(&self, request: usize) -> Option<&Item> {
+        self.needs.iter().position(|&need| need == request).and_then(|item| self.items.get(item))
+    }
+
+    /// Whether both say the same of the same object, so that an answer to one is an answer to the other.
+    #[must_use]
+    pub fn same_work(&self, other: &Self) -> bool {
+        self.uid == other.uid
+            && self.generation == other.generation
+            && self.group == other.group
+            && self.items == other.items
+            && Arc::ptr_eq(&self.source, &other.source)
+    }
+}
+
+impl fmt::Debug for ObjectPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectPlan")
+            .field("key", &self.key)
+            .field("uid", &self.uid)
+            .field("generation", &self.generation)
+            .field("backend_type", &self.backend_type)
+            .field("items", &self.items.len())
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What planning gives: a plan, or everything that stands in its way, in merge order.
+pub type Planned = Result<ObjectPlan, Vec<Failure>>;
