@@ -176,7 +176,10 @@ impl Failure {
     /// A failure whose status line must read as KES's.
     #[must_use]
     pub fn kes(reason: Reason, message: impl Into<String>) -> Self {
-        Self { kes_wording: true, ..Self::new(reason, message) }
+        Self {
+            kes_wording: true,
+            ..Self::new(reason, message)
+        }
     }
 
     /// The same, about this part of the object.
@@ -255,7 +258,10 @@ impl From<&StoreError> for Failure {
             Kind::TooLarge => (Reason::TooLarge, None),
             Kind::Internal | Kind::Other(_) => (Reason::PluginFailed, None),
         };
-        Self { retry_after, ..Self::new(reason, error.message.clone()) }
+        Self {
+            retry_after,
+            ..Self::new(reason, error.message.clone())
+        }
     }
 }
 
@@ -264,8 +270,12 @@ impl From<&CallError> for Failure {
         let reason = match error {
             CallError::Store(error) => return Self::from(error),
             CallError::Trap(_) | CallError::Protocol(_) | CallError::Host(_) => Reason::PluginFailed,
-            CallError::Cpu(_) | CallError::Wall(_) | CallError::Memory(_) | CallError::Output { .. } => Reason::SandboxLimit,
-            CallError::Egress(EgressError::TooManyExchanges(_) | EgressError::BodyTooLarge { .. }) => Reason::SandboxLimit,
+            CallError::Cpu(_) | CallError::Wall(_) | CallError::Memory(_) | CallError::Output { .. } => {
+                Reason::SandboxLimit
+            }
+            CallError::Egress(EgressError::TooManyExchanges(_) | EgressError::BodyTooLarge { .. }) => {
+                Reason::SandboxLimit
+            }
             CallError::Egress(EgressError::TimedOut { .. } | EgressError::Unreachable { .. }) => Reason::Unavailable,
             CallError::Egress(_) => Reason::EgressDenied,
             CallError::Identity { .. } => Reason::Unauthenticated,
@@ -287,14 +297,25 @@ mod tests {
 
     #[test]
     fn lines_name_item_message_remedy_and_the_rest() {
-        let failure = Failure::new(Reason::NotFound, "no secret \"a\"\n in\teu-west-1").by("secretsManager").at("data[1]").remedy("create it");
-        assert_eq!(failure.status_line(), "ERROR, data[1]: secretsManager: no secret \"a\" in eu-west-1");
-        assert_eq!(failure.condition_message(2), "data[1]: secretsManager: no secret \"a\" in eu-west-1; create it (and 2 more)");
+        let failure = Failure::new(Reason::NotFound, "no secret \"a\"\n in\teu-west-1")
+            .by("secretsManager")
+            .at("data[1]")
+            .remedy("create it");
+        assert_eq!(
+            failure.status_line(),
+            "ERROR, data[1]: secretsManager: no secret \"a\" in eu-west-1"
+        );
+        assert_eq!(
+            failure.condition_message(2),
+            "data[1]: secretsManager: no secret \"a\" in eu-west-1; create it (and 2 more)"
+        );
     }
 
     #[test]
     fn a_line_worded_by_kes_stays_as_it_is() {
-        let failure = Failure::kes(Reason::InvalidValue, "Could not find property p in k").by("secretsManager").at("data[0]");
+        let failure = Failure::kes(Reason::InvalidValue, "Could not find property p in k")
+            .by("secretsManager")
+            .at("data[0]");
         assert_eq!(failure.status_line(), "ERROR, Could not find property p in k");
         assert_eq!(failure.condition_message(0), "data[0]: Could not find property p in k");
     }

@@ -49,10 +49,18 @@ impl FromStr for RoleArn {
             && parts.next().is_some_and(|partition| partition.starts_with("aws"))
             && parts.next() == Some("iam")
             && parts.next() == Some("")
-            && parts.next().is_some_and(|account| !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit()))
-            && parts.next().is_some_and(|resource| resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()))
+            && parts
+                .next()
+                .is_some_and(|account| !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit()))
+            && parts
+                .next()
+                .is_some_and(|resource| resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()))
             && !text.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control());
-        if well_formed { Ok(Self(text.into())) } else { Err(InvalidRoleArn(text.to_owned())) }
+        if well_formed {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidRoleArn(text.to_owned()))
+        }
     }
 }
 
@@ -79,7 +87,15 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "app", "arn:aws:iam::123:user/x", "arn:aws:iam:eu:123:role/x", "arn:aws:iam::123:role/", "arn:aws:iam::x:role/a", "arn:aws:iam::1:role/a b"] {
+        for text in [
+            "",
+            "app",
+            "arn:aws:iam::123:user/x",
+            "arn:aws:iam:eu:123:role/x",
+            "arn:aws:iam::123:role/",
+            "arn:aws:iam::x:role/a",
+            "arn:aws:iam::1:role/a b",
+        ] {
             assert!(text.parse::<RoleArn>().is_err(), "{text}");
         }
     }

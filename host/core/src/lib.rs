@@ -2,6 +2,21 @@
 //! becomes. Nothing in here knows Kubernetes, WebAssembly or a network, so every rule can be tested
 //! as a function, and `keyhole render` can use all of it without a cluster.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "tests"
+    )
+)]
+
+mod base64_text;
+mod json;
+mod property;
+
 pub mod call_error;
 pub mod digest;
 pub mod failure;
@@ -19,10 +34,15 @@ pub mod shape;
 pub mod store_error;
 
 pub use call_error::{CallError, EgressError};
+pub use digest::{ContentDigest, ContentKey};
 pub use failure::{Failure, Reason, Retry};
 pub use group::{GroupKey, PluginId};
+pub use host_pattern::HostPattern;
 pub use identity::{Identity, RoleArn};
+pub use item::{Item, Mapping};
+pub use mask::Mask;
 pub use outcome::{NamedValue, Outcome, Value};
 pub use request::{Request, Selector};
 pub use secret::SecretBytes;
+pub use shape::{Answer, shape};
 pub use store_error::{StoreError, StoreErrorKind};

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::secret::SecretBytes;
 use crate::store_error::StoreError;
 
-/// A fetched value. Whether the store called it text or bytes makes no difference to a Secret.
+/// A fetched value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     /// The content.
     pub bytes: SecretBytes,
-    /// Whether the store says that this is text. Only matters for messages.
+    /// Whether the store says that this is text. `isBinary` decodes text only: what the store itself
+    /// calls binary is stored as it is.
     pub is_text: bool,
     /// Opaque text that changes whenever the content does.
     pub version: Option<Arc<str>>,
