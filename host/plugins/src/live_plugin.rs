@@ -1,0 +1,291 @@
+//! A plugin that serves.
+//!
+//! Everything that the planner needs to know about a plugin without calling it (which settings an
+//! object may give, how large a batch may be, whether a batch may serve several namespaces) and the
+//! two calls themselves. It is made only from a plugin that described itself, so nothing in here can
+//! fail because a plugin is broken, except the calls.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use keyhole_core::request::JsonText;
+use keyhole_core::{CallError, Failure, GroupKey, Outcome, PluginId, Reason};
+use keyhole_sandbox::{Call, Description, PlannedRequest, Plugin, Problem};
+use serde_json::{Map, Value as Json};
+
+use crate::loader::PluginError;
+use crate::schema::Schema;
+use crate::settings::{self, Defaults};
+use crate::validated::Validated;
+
+/// Requests in one batch, whatever a plugin says: a batch's values are in memory at once.
+const MAX_BATCH: usize = 256;
+/// Problems of one `validate` that are shown.
+const SHOWN_PROBLEMS: usize = 3;
+
+/// What is called: a plugin in its sandbox, or a fake in tests.
+pub trait Backend: Send + Sync {
+    /// What is wrong in the settings.
+    fn validate<'a>(&'a self, settings: &'a str) -> BoxFuture<'a, Result<Vec<Problem>, CallError>>;
+
+    /// One outcome for each request, in order.
+    fn fetch<'a>(
+        &'a self,
+        call: &'a Call,
+        requests: &'a [PlannedRequest],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>>;
+}
+
+impl Backend for Plugin {
+    fn validate<'a>(&'a self, settings: &'a str) -> BoxFuture<'a, Result<Vec<Problem>, CallError>> {
+        Box::pin(Self::validate(self, settings))
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        call: &'a Call,
+        requests: &'a [PlannedRequest],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
+        Box::pin(Self::fetch(self, call, requests))
+    }
+}
+
+/// What operator and administrator say about a plugin.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Settings from the operator's environment.
+    pub defaults: Defaults,
+    /// Settings for all objects.
+    pub settings: Map<String, Json>,
+    /// Whether the host signs AWS requests of this plugin: then settings need a region.
+    pub signs_aws: bool,
+    /// Whether one call may serve several namespaces.
+    pub shares_batches: bool,
+    /// Calls that may run at once.
+    pub concurrent_calls: u32,
+}
+
+/// A plugin that serves.
+pub struct LivePlugin {
+    id: PluginId,
+    version: String,
+    backend_types: Vec<Arc<str>>,
+    aliases: Vec<Arc<str>>,
+    max_batch: usize,
+    settings: Schema,
+    options: Schema,
+    rules: Rules,
+    validated: Validated,
+    backend: Arc<dyn Backend>,
+}
+
+impl LivePlugin {
+    /// Puts a described plugin under rules.
+    ///
+    /// # Errors
+    ///
+    /// When one of its schemas cannot be used.
+    pub fn new(
+        id: PluginId,
+        description: &Description,
+        rules: Rules,
+        backend: Arc<dyn Backend>,
+    ) -> Result<Self, PluginError> {
+        let schema = |which, schema| Schema::new(schema).map_err(|source| PluginError::Schema { which, source });
+        let most = usize::try_from(description.max_batch.get()).unwrap_or(MAX_BATCH);
+        Ok(Self {
+            version: description.version.clone(),
+            backend_types: description
+                .backend_types
+                .iter()
+                .map(|served| served.name.as_str().into())
+                .collect(),
+            aliases: description
+                .backend_types
+                .iter()
+                .flat_map(|served| &served.aliases)
+                .map(|alias| alias.as_str().into())
+                .collect(),
+            max_batch: most.min(MAX_BATCH),
+            settings: schema("settings", &description.settings_schema)?,
+            options: schema("options", &description.options_schema)?,
+            validated: Validated::default(),
+            id,
+            rules,
+            backend,
+        })
+    }
+
+    /// Name and digest.
+    #[must_use]
+    pub fn id(&self) -> &PluginId {
+        &self.id
+    }
+
+    /// The plugin's own version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The backend types that it serves, without aliases. At least one.
+    #[must_use]
+    pub fn backend_types(&self) -> &[Arc<str>] {
+        &self.backend_types
+    }
+
+    /// Other spellings of its backend types.
+    #[must_use]
+    pub fn aliases(&self) -> &[Arc<str>] {
+        &self.aliases
+    }
+
+    /// The largest number of requests in one call.
+    #[must_use]
+    pub fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
+    /// Whether one call may serve several namespaces.
+    #[must_use]
+    pub fn mixes_namespaces(&self) -> bool {
+        self.rules.shares_batches
+    }
+
+    /// Calls that may run at once. At least 1.
+    #[must_use]
+    pub fn concurrent_calls(&self) -> usize {
+        usize::try_from(self.rules.concurrent_calls)
+            .unwrap_or(usize::MAX)
+            .max(1)
+    }
+
+    /// Effective settings of an object; `fixed` are KES's fields of its spec, `config` its `spec.config`.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::InvalidSpec`], with the field and what to do.
+    pub fn settings(&self, fixed: &Map<String, Json>, config: &Map<String, Json>) -> Result<JsonText, Failure> {
+        let text = settings::settings(
+            &self.settings,
+            &self.rules.defaults,
+            &self.rules.settings,
+            fixed,
+            config,
+        )?;
+        if self.rules.signs_aws {
+            let members = text.to_map();
+            let region = members.get("region").and_then(Json::as_str);
+            match region {
+                None => {
+                    return Err(Failure::new(Reason::InvalidSpec, "no region")
+                        .remedy("set spec.region, or start the operator with AWS_REGION"));
+                }
+                Some(region) if !is_region(region) => {
+                    return Err(
+                        Failure::new(Reason::InvalidSpec, format!("{region:?} is no AWS region"))
+                            .remedy("write it like eu-west-1"),
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(text)
+    }
+
+    /// Effective options of one request; `fixed` are KES's fields of the entry, `options` its free part.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::InvalidSpec`], with the field and what to do.
+    pub fn options(&self, fixed: &Map<String, Json>, options: &Map<String, Json>) -> Result<JsonText, Failure> {
+        settings::options(&self.options, fixed, options)
+    }
+
+    /// The region that the host signs for, if it signs for this plugin at all.
+    #[must_use]
+    pub fn region(&self, settings: &JsonText) -> Option<Arc<str>> {
+        if !self.rules.signs_aws {
+            return None;
+        }
+        settings.to_map().get("region").and_then(Json::as_str).map(Into::into)
+    }
+
+    /// Asks the plugin whether effective settings make sense. Answers are kept, so this may be called
+    /// for every object.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin finds wrong, or why it could not be asked.
+    pub async fn validate(&self, settings: &JsonText) -> Result<(), Failure> {
+        let ask = || async { Ok(first_problem(&self.backend.validate(settings.as_str()).await?)) };
+        match self.validated.get_or_ask(settings, ask).await {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(failure),
+            Err(error) => Err(Failure::from(&error)),
+        }
+    }
+
+    /// Fetches. `group` must be a group of this plugin.
+    ///
+    /// # Errors
+    ///
+    /// When the call as a whole failed.
+    pub async fn fetch(
+        &self,
+        group: &GroupKey,
+        attempt: u32,
+        requests: &[PlannedRequest],
+    ) -> Result<Vec<Outcome>, CallError> {
+        let call = Call {
+            settings: group.settings.clone(),
+            identity: group.identity.clone(),
+            region: group.region.clone(),
+            namespace: group.namespace.clone(),
+            attempt,
+        };
+        self.backend.fetch(&call, requests).await
+    }
+}
+
+impl fmt::Debug for LivePlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LivePlugin")
+            .field("id", &self.id)
+            .field("backend_types", &self.backend_types)
+            .finish()
+    }
+}
+
+/// A region becomes one label of a host name and a part of what is signed.
+fn is_region(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn first_problem(problems: &[Problem]) -> Option<Failure> {
+    if problems.is_empty() {
+        return None;
+    }
+    let shown: Vec<String> = problems
+        .iter()
+        .take(SHOWN_PROBLEMS)
+        .map(|problem| match problem.path.trim_start_matches('/') {
+            "" => problem.message.clone(),
+            path => format!("{}: {}", path.replace('/', "."), problem.message),
+        })
+        .collect();
+    let mut text = shown.join("; ");
+    if problems.len() > SHOWN_PROBLEMS {
+        text.push_str(&format!(" (and {} more)", problems.len() - SHOWN_PROBLEMS));
+    }
+    Some(Failure::new(Reason::InvalidSpec, text))
+}
+
+#[cfg(test)]
+mod tests;

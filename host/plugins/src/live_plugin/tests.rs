@@ -1,0 +1,185 @@
+use super::*;
+use keyhole_core::Identity;
+use keyhole_sandbox::BackendType;
+use serde_json::json;
+use std::num::NonZeroU32;
+use std::sync::Mutex;
+
+/// Remembers calls; `problems` is what it says about any settings.
+#[derive(Default)]
+struct Fake {
+    problems: Vec<Problem>,
+    calls: Mutex<Vec<Call>>,
+    validations: Mutex<Vec<String>>,
+}
+
+impl Backend for Fake {
+    fn validate<'a>(&'a self, settings: &'a str) -> BoxFuture<'a, Result<Vec<Problem>, CallError>> {
+        self.validations.lock().unwrap().push(settings.to_owned());
+        Box::pin(async { Ok(self.problems.clone()) })
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        call: &'a Call,
+        requests: &'a [PlannedRequest],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
+        self.calls.lock().unwrap().push(call.clone());
+        Box::pin(async { Ok(requests.iter().map(|_| Outcome::Unchanged).collect()) })
+    }
+}
+
+fn map(value: Json) -> Map<String, Json> {
+    value.as_object().unwrap().clone()
+}
+
+fn description() -> Description {
+    Description {
+        name: "fake".into(),
+        version: "1.2.3".into(),
+        backend_types: vec![BackendType {
+            name: "fake".into(),
+            aliases: vec!["phoney".into()],
+        }],
+        settings_schema: map(json!({"properties": {"region": {"type": "string", "x-keyhole-scope": "object"}}})),
+        options_schema: map(json!({"properties": {"versionStage": {"type": "string"}}})),
+        hosts: vec![],
+        credentials: vec![],
+        max_batch: NonZeroU32::new(20).unwrap(),
+        metadata: Map::new(),
+    }
+}
+
+fn plugin(rules: Rules, backend: Arc<Fake>) -> LivePlugin {
+    let id = PluginId {
+        name: "fake".into(),
+        digest: "sha256:00".into(),
+    };
+    LivePlugin::new(id, &description(), rules, backend).unwrap()
+}
+
+fn signing() -> Rules {
+    Rules {
+        signs_aws: true,
+        ..Rules::default()
+    }
+}
+
+#[test]
+fn a_plugin_that_signs_needs_a_sane_region() {
+    let plugin = plugin(signing(), Arc::default());
+    let settings = |region: &str| plugin.settings(&map(json!({"region": region})), &Map::new());
+    assert_eq!(
+        plugin.region(&settings("eu-west-1").unwrap()).as_deref(),
+        Some("eu-west-1")
+    );
+    for region in ["", "EU", "a.b", "eu west", "-x", "eu-west-1.evil.com/", "a\nb"] {
+        assert_eq!(settings(region).unwrap_err().reason, Reason::InvalidSpec, "{region:?}");
+    }
+    let missing = plugin.settings(&Map::new(), &Map::new()).unwrap_err();
+    assert_eq!(
+        missing.condition_message(0),
+        "no region; set spec.region, or start the operator with AWS_REGION"
+    );
+}
+
+#[test]
+fn a_plugin_that_does_not_sign_has_no_region() {
+    let plugin = plugin(Rules::default(), Arc::default());
+    let settings = plugin
+        .settings(&map(json!({"region": "anything goes"})), &Map::new())
+        .unwrap();
+    assert_eq!(plugin.region(&settings), None);
+}
+
+#[test]
+fn a_schema_that_cannot_be_used_refuses_the_plugin() {
+    let mut description = description();
+    description.options_schema = map(json!({"$ref": "https://example.com"}));
+    let id = PluginId {
+        name: "fake".into(),
+        digest: "sha256:00".into(),
+    };
+    let error = LivePlugin::new(id, &description, Rules::default(), Arc::new(Fake::default())).unwrap_err();
+    assert!(
+        error.to_string().starts_with("the plugin's options schema refers to"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_batch_is_never_larger_than_the_host_allows() {
+    let mut description = description();
+    description.max_batch = NonZeroU32::MAX;
+    let id = PluginId {
+        name: "fake".into(),
+        digest: "sha256:00".into(),
+    };
+    let plugin = LivePlugin::new(id, &description, Rules::default(), Arc::new(Fake::default())).unwrap();
+    assert_eq!(plugin.max_batch(), MAX_BATCH);
+    assert_eq!(plugin.concurrent_calls(), 1);
+}
+
+#[tokio::test]
+async fn a_plugin_is_asked_once_about_the_same_settings() {
+    let backend = Arc::new(Fake::default());
+    let plugin = plugin(signing(), backend.clone());
+    for region in ["a", "b", "a", "b"] {
+        let settings = plugin.settings(&map(json!({"region": region})), &Map::new()).unwrap();
+        plugin.validate(&settings).await.unwrap();
+    }
+    assert_eq!(
+        *backend.validations.lock().unwrap(),
+        [r#"{"region":"a"}"#, r#"{"region":"b"}"#]
+    );
+}
+
+#[tokio::test]
+async fn problems_become_one_line() {
+    let problem = |path: &str, message: &str| Problem {
+        path: path.into(),
+        message: message.into(),
+    };
+    let problems = vec![
+        problem("/region", "not served"),
+        problem("", "too many"),
+        problem("/a/b", "odd"),
+        problem("/c", "x"),
+        problem("/d", "x"),
+    ];
+    let plugin = plugin(
+        Rules::default(),
+        Arc::new(Fake {
+            problems,
+            ..Fake::default()
+        }),
+    );
+    let failure = plugin.validate(&JsonText::default()).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::InvalidSpec);
+    assert_eq!(failure.message, "region: not served; too many; a.b: odd (and 2 more)");
+}
+
+#[tokio::test]
+async fn a_call_carries_what_its_group_says() {
+    let backend = Arc::new(Fake::default());
+    let plugin = plugin(signing(), backend.clone());
+    let settings = plugin
+        .settings(&map(json!({"region": "eu-west-1"})), &Map::new())
+        .unwrap();
+    let group = GroupKey {
+        plugin: plugin.id().clone(),
+        region: plugin.region(&settings),
+        settings,
+        identity: Identity {
+            role: Some("arn:aws:iam::1:role/a".parse().unwrap()),
+            namespace_tag: None,
+        },
+        namespace: Some("team".into()),
+    };
+    assert!(plugin.fetch(&group, 3, &[]).await.unwrap().is_empty());
+    let calls = backend.calls.lock().unwrap();
+    assert_eq!(calls[0].settings.as_str(), r#"{"region":"eu-west-1"}"#);
+    assert_eq!((calls[0].region.as_deref(), calls[0].attempt), (Some("eu-west-1"), 3));
+    assert_eq!(calls[0].namespace.as_deref(), Some("team"));
+    assert_eq!(calls[0].identity, group.identity);
+}
