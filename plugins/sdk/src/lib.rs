@@ -92,7 +92,7 @@ macro_rules! export {
         #[cfg(target_family = "wasm")]
         const _: () = {
             type KeyholeComponent = $crate::glue::Component<$backend>;
-    $crate::__export_component!(KeyholeComponent with_types_in $crate::bindings);
+    $crate::bindings::__export_component!(KeyholeComponent with_types_in $crate::bindings);
         };
     };
 }

@@ -1,0 +1,116 @@
+//! What went wrong at Secrets Manager, before it is put into words.
+
+use std::time::Duration;
+
+/// Everything that is known about a failed exchange. Holds nothing of a response but the service's
+/// own code and message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// How far the exchange came.
+    pub cause: Cause,
+    /// The service's code, e.g. `ResourceNotFoundException`.
+    pub code: Option<String>,
+    /// The service's message.
+    pub message: Option<String>,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// When the service wants to be asked again.
+    pub retry_after: Option<Duration>,
+}
+
+/// How far an exchange came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// The service answered with an error.
+    #[default]
+    Refused,
+    /// No connection, or it broke.
+    Unreachable,
+    /// No answer in time.
+    TimedOut,
+    /// The answer is not of the service's protocol.
+    Unreadable,
+    /// The SDK could not make a request of the question.
+    NotSent,
+    /// The answer holds neither text nor bytes.
+    NoValue,
+}
+
+/// Faults that are told apart, for what they mean to the user and to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// No such secret, or no such version of it.
+    NotFound,
+    /// The secret is there but cannot be read in its present state.
+    NotReadable,
+    /// The identity may not read it.
+    Denied,
+    /// The identity may not use its key.
+    KeyDenied,
+    /// Its key does not decrypt it.
+    Undecryptable,
+    /// The identity is not accepted.
+    Unauthenticated,
+    /// A parameter is refused.
+    InvalidParameter,
+    /// Too many calls.
+    Throttled,
+    /// The service does not know the action.
+    UnknownAction,
+    /// The service fails, or cannot be reached.
+    Unavailable,
+}
+
+impl Fault {
+    /// A fault that is no answer of the service.
+    pub fn of(cause: Cause) -> Self {
+        Self { cause, ..Self::default() }
+    }
+
+    /// An error that a batch reports for one of its secrets.
+    pub fn refused(code: Option<String>, message: Option<String>) -> Self {
+        Self { code, message, ..Self::default() }
+    }
+
+    /// What the fault means. The codes are those of the service's API reference ("Errors" of
+    /// GetSecretValue and "Common Error Types"), with the older spellings that gateways still use.
+    pub fn class(&self) -> Class {
+        match self.cause {
+            Cause::Refused => {}
+            Cause::NotSent => return Class::InvalidParameter,
+            Cause::NoValue => return Class::NotFound,
+            Cause::Unreachable | Cause::TimedOut | Cause::Unreadable => return Class::Unavailable,
+        }
+        match self.code.as_deref().unwrap_or_default() {
+            "ResourceNotFoundException" => Class::NotFound,
+            "InvalidRequestException" => Class::NotReadable,
+            "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" if self.mentions("kms") => {
+                Class::KeyDenied
+            }
+            "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Class::Denied,
+            "DecryptionFailure" | "DecryptionFailureException" => Class::Undecryptable,
+            "ThrottlingException" | "Throttling" | "ThrottledException" | "RequestThrottled"
+            | "RequestThrottledException" | "RequestLimitExceeded" | "TooManyRequestsException" | "LimitExceededException"
+            | "SlowDown" => Class::Throttled,
+            "UnrecognizedClientException" | "InvalidClientTokenId" | "ExpiredToken" | "ExpiredTokenException"
+            | "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature"
+            | "IncompleteSignatureException" | "MissingAuthenticationToken" | "MissingAuthenticationTokenException"
+            | "InvalidToken" | "OptInRequired" | "RequestExpired" | "RequestTimeTooSkewed" => Class::Unauthenticated,
+            "InvalidParameterException" | "InvalidParameterValue" | "InvalidParameterCombination"
+            | "InvalidNextTokenException" | "ValidationException" | "ValidationError" => Class::InvalidParameter,
+            "UnknownOperationException" | "InvalidAction" | "NotImplemented" => Class::UnknownAction,
+            _ => match self.status.unwrap_or_default() {
+                401 => Class::Unauthenticated,
+                403 => Class::Denied,
+                429 => Class::Throttled,
+                405 | 501 => Class::UnknownAction,
+                _ => Class::Unavailable,
+            },
+        }
+    }
+
+    /// Whether the service's message contains this, whatever the case.
+    pub fn mentions(&self, words: &str) -> bool {
+        self.message.as_deref().is_some_and(|message| message.to_ascii_lowercase().contains(words))
+    }
+}

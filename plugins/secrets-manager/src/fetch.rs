@@ -1,0 +1,51 @@
+//! The road of a call: requests become asks, asks are batched or put singly, answers become outcomes.
+
+use keyhole_sdk::{Content, Outcome, Request, Value};
+
+use crate::api::{Api, Fetched};
+use crate::ask::Plan;
+use crate::batch::{self, Answers, Rest};
+use crate::errors;
+use crate::settings::Options;
+use crate::single;
+
+/// One outcome for each request, in their order.
+pub async fn fetch(api: &impl Api, region: &str, attempt: u32, requests: &[Request<Options>]) -> Vec<Outcome> {
+    let plan = Plan::new(requests);
+    let mut answers: Answers = vec![None; plan.asks.len()];
+
+    let batchable: Vec<usize> =
+        plan.asks.iter().enumerate().filter(|(_, ask)| ask.is_batchable()).map(|(position, _)| position).collect();
+    let mut rest = Rest::Singly;
+    for wanted in batchable.chunks(batch::NAMES) {
+        // One secret needs no batch: GetSecretValue has the larger quota, and a user with one secret
+        // needs no further permission. What failed before fails for the next chunk too.
+        if wanted.len() < 2 || rest == Rest::Carefully || batch::is_denied() {
+            break;
+        }
+        rest = batch::ask(api, &plan.asks, wanted, &mut answers).await;
+    }
+    if rest == Rest::Carefully {
+        single::probe(api, &plan.asks, &mut answers, attempt as usize).await;
+    }
+    single::ask(api, &plan.asks, &mut answers).await;
+
+    let asks = plan.asks.clone();
+    plan.outcomes(requests, |position, request| match (asks.get(position), answers.get(position)) {
+        (_, Some(Some(Ok(fetched)))) => value(fetched, request),
+        (Some(ask), Some(Some(Err(fault)))) => errors::explain(fault, ask, region).into(),
+        _ => errors::unanswered(region).into(),
+    })
+}
+
+/// The value, unless the host has this version already.
+fn value(fetched: &Fetched, request: &Request<Options>) -> Outcome {
+    if request.knows(fetched.version_id.as_deref()) {
+        return Outcome::Unchanged;
+    }
+    let content: Content = fetched.content.clone();
+    Value { content, version: fetched.version_id.clone() }.into()
+}
+
+#[cfg(test)]
+mod tests;
