@@ -1,1 +1,41 @@
-//! Under construction.
+//! The API that users see: the `ExternalSecret` object, its CustomResourceDefinition, and the names by
+//! which objects and Secrets are marked.
+//!
+//! Two promises meet here. What kubernetes-external-secrets (KES) admitted is admitted and means the
+//! same, and what its CRD refused is refused; [`crd`] is where the difference to a derived schema is
+//! made up. And no object in the API server, however old or odd, may fail to be read: one that did
+//! would end the watch for all others. So reading is tolerant and what could not be read is said on the
+//! object ([`ExternalSecretSpec::malformed`]).
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "tests"
+    )
+)]
+
+mod condition;
+pub mod crd;
+mod duration;
+mod external_secret;
+pub mod names;
+mod scalar;
+mod status;
+mod time;
+mod unserved;
+
+pub use condition::{Condition, ConditionStatus};
+pub use crd::{crds, crds_yaml, external_secret_crd};
+pub use duration::{InvalidDuration, parse_duration};
+pub use external_secret::{
+    CreationPolicy, DataFromItem, DataItem, ExternalSecret, ExternalSecretSpec, OnImmutable, Target, Workload,
+    WorkloadKind, WorkloadSelector,
+};
+pub use scalar::IntOrText;
+pub use status::ExternalSecretStatus;
+pub use time::{parse_timestamp, timestamp};
+pub use unserved::unserved_fields;
