@@ -1,2 +1,35 @@
-//! Under construction.
-fn main() {}
+//! The benchmarks behind `docs/reference/performance.md`.
+//!
+//! They print Markdown tables of ratios and counts. Nothing here asserts: a timed test flakes, a table
+//! in a review does not. Run through `cargo xtask bench`, which builds everything in the profile that
+//! tests and demo use too.
+
+mod control;
+mod machine;
+mod sandbox;
+mod table;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Measures Keyhole and prints Markdown tables")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// A call into a fresh sandbox: time, compile, load, memory.
+    Sandbox(sandbox::Arguments),
+    /// The whole operator against a real API server and an AWS emulator.
+    Control(control::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().what {
+        What::Sandbox(arguments) => sandbox::run(arguments).await,
+        What::Control(arguments) => control::run(arguments).await,
+    }
+}
