@@ -257,6 +257,7 @@ impl From<&StoreError> for Failure {
             Kind::Unavailable(after) => (Reason::Unavailable, *after),
             Kind::TooLarge => (Reason::TooLarge, None),
             Kind::Internal | Kind::Other(_) => (Reason::PluginFailed, None),
+            Kind::Host(error) => return Self::from(&**error),
         };
         Self {
             retry_after,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::call_error::CallError;
+
 /// Why one request, or a whole batch, failed at the store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -39,4 +41,7 @@ pub enum StoreErrorKind {
     Internal,
     /// None of these; a short code.
     Other(String),
+    /// No case of the contract: the host itself refused or lost the exchange behind this, and its own
+    /// record stands in place of what the plugin reported.
+    Host(Box<CallError>),
 }
