@@ -1,1 +1,41 @@
-//! Under construction.
+//! The sandbox that plugins run in: fresh instance per call, limits on everything, no credentials
+//! inside, and no network except through [`egress`].
+//!
+//! An [`Engine`] is made once. A [`Component`] is compiled or loaded, and with a [`Grant`] becomes a
+//! [`Plugin`], whose `fetch` is one call into one fresh instance. This crate knows neither Kubernetes
+//! nor where credentials come from; both are behind [`Ports`].
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
+mod answer;
+mod bindings;
+mod call;
+mod component;
+mod cpu;
+mod description;
+pub mod egress;
+mod engine;
+mod gauges;
+mod grant;
+mod imports;
+mod load_error;
+mod memory;
+mod output;
+mod plugin;
+mod ports;
+mod run;
+mod sessions;
+mod state;
+
+pub use call::{Call, CallStats, Export, PlannedRequest, Problem};
+pub use component::Component;
+pub use description::{BackendType, CredentialWant, DESCRIPTION_LIMIT, Description};
+pub use egress::EndpointOverrides;
+pub use engine::{Engine, EngineConfig, Pooling};
+pub use grant::{AwsGrant, Grant, PrivateAddresses};
+pub use load_error::LoadError;
+pub use plugin::Plugin;
+pub use ports::{AwsSessions, CallObserver, Ports};

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use keyhole_core::{CallError, Identity, PluginId};
 
 use crate::call::{CallStats, Export};
-use crate::egress::EndpointOverrides;
+use crate::egress::{EndpointOverrides, Network};
 
 /// Gives the credentials that requests are signed with on their way out. Implementations cache and
 /// renew; the sandbox asks for every exchange.
@@ -36,6 +36,8 @@ pub struct Ports {
     pub sessions: Arc<dyn AwsSessions>,
     /// Destinations that the operator moved elsewhere.
     pub endpoints: EndpointOverrides,
+    /// Resolver, proxy, trusted roots and time-outs of every exchange.
+    pub network: Network,
     /// The Kubernetes API server. No plugin reaches these, whatever its grant says.
     pub api_server: Vec<SocketAddr>,
     /// Who hears how calls went.

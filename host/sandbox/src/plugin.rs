@@ -1,0 +1,316 @@
+//! A loaded plugin: code, grant and description together, ready to be called.
+//!
+//! Each call is one fresh instance. What the plugin says about a failed exchange is replaced by what
+//! the host saw itself, and nothing that it says is shown before the secrets of the call are masked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keyhole_core::mask::Mask;
+use keyhole_core::request::JsonText;
+use keyhole_core::{CallError, Outcome, PluginId, Selector, StoreError, StoreErrorKind};
+use serde_json::json;
+
+use crate::answer::{Answer, clean_error, store_error};
+use crate::bindings::since_v0_1_0::PluginPre;
+use crate::bindings::since_v0_1_0::keyhole::backend::types as wit;
+use crate::call::{Call, CallStats, Export, PlannedRequest, Problem};
+use crate::component::Component;
+use crate::description::Description;
+use crate::egress::{CallEgress, Policy};
+use crate::engine::Engine;
+use crate::grant::Grant;
+use crate::load_error::LoadError;
+use crate::output::one_line;
+use crate::ports::Ports;
+use crate::run::{Ended, Given, Runner};
+use crate::sessions::{ScopeKey, Sessions};
+use crate::state::{Network, NoNetwork};
+
+/// Problems of one `validate` that are reported; the rest is noise.
+const PROBLEMS: usize = 32;
+
+/// A plugin that can be called. Cheap to clone; calls may run side by side.
+#[derive(Clone)]
+pub struct Plugin(Arc<Inner>);
+
+struct Inner {
+    id: PluginId,
+    runner: Runner,
+    policy: Arc<Policy>,
+    ports: Ports,
+    description: Description,
+    sessions: Sessions,
+    uses_sessions: bool,
+}
+
+impl Plugin {
+    /// Links a component, makes one instance of it and checks what it says about itself. Nothing of it
+    /// runs before it is within its limits, and it has no network while it is described.
+    ///
+    /// # Errors
+    ///
+    /// When the component does not fit the contract, or its description or grant makes no sense.
+    pub async fn load(engine: &Engine, component: Component, id: PluginId, grant: Grant, ports: Ports) -> Result<Self, LoadError> {
+        let policy = Policy::new(&grant, &ports).map_err(|error| LoadError::Grant(error.to_string()))?;
+        let component = match grant.limits.memory > engine.slot_memory() {
+            true => component.roomy(engine)?,
+            false => component,
+        };
+        let exposed = Arc::new(grant.exposed);
+        let mut runner = Self::link(engine, &component, &grant.limits, &exposed)?;
+        let mut described = Self::describe(&runner, &id, &ports).await;
+        if component.is_pooled() && matches!(described, Err(CallError::Host(_))) {
+            // It needs more of something than a slot of the pool has.
+            runner = Self::link(engine, &component.roomy(engine)?, &grant.limits, &exposed)?;
+            described = Self::describe(&runner, &id, &ports).await;
+        }
+        let description = Description::parse(described.map_err(LoadError::Describe)?)?;
+        Ok(Self(Arc::new(Inner {
+            id,
+            runner,
+            policy: Arc::new(policy),
+            ports,
+            description,
+            sessions: Sessions::default(),
+            uses_sessions: component.imports("session-store"),
+        })))
+    }
+
+    fn link(
+        engine: &Engine,
+        component: &Component,
+        limits: &keyhole_core::limits::Limits,
+        exposed: &Arc<BTreeMap<String, keyhole_core::SecretBytes>>,
+    ) -> Result<Runner, LoadError> {
+        let host = component.host(engine);
+        let misfit = |error: wasmtime::Error| LoadError::Contract(one_line(&format!("{error:#}")));
+        let pre = PluginPre::new(host.link(component.code()).map_err(misfit)?).map_err(misfit)?;
+        Ok(Runner {
+            engine: engine.clone(),
+            wasm: host.engine.clone(),
+            pre,
+            limits: limits.clone(),
+            exposed: Arc::clone(exposed),
+        })
+    }
+
+    async fn describe(runner: &Runner, id: &PluginId, ports: &Ports) -> Result<wit::Description, CallError> {
+        let given = Given { export: Export::Describe, network: Network::Closed(NoNetwork), sessions: None, requests: 0 };
+        let ended = runner
+            .run(given, |plugin, store| Box::pin(async move { plugin.keyhole_backend_backend().call_describe(store).await }))
+            .await;
+        finish(id, ports, Export::Describe, &ended, &Mask::default());
+        ended.result
+    }
+
+    /// Name and digest.
+    #[must_use]
+    pub fn id(&self) -> &PluginId {
+        &self.0.id
+    }
+
+    /// What the plugin is.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.0.description
+    }
+
+    /// Whether instances come from the pool.
+    #[must_use]
+    pub fn is_pooled(&self) -> bool {
+        self.0.runner.engine.pooled().is_some_and(|host| wasmtime::Engine::same(&host.engine, &self.0.runner.wasm))
+    }
+
+    /// Asks the plugin whether settings make sense, beyond what its schema says. At most the first 32
+    /// problems are returned.
+    ///
+    /// # Errors
+    ///
+    /// When the call itself failed.
+    pub async fn validate(&self, settings: &str) -> Result<Vec<Problem>, CallError> {
+        let inner = &*self.0;
+        let given = Given { export: Export::Validate, network: Network::Closed(NoNetwork), sessions: None, requests: 0 };
+        let settings = settings.to_owned();
+        let ended = inner
+            .runner
+            .run(given, |plugin, store| {
+                Box::pin(async move { plugin.keyhole_backend_backend().call_validate(store, &settings).await })
+            })
+            .await;
+        let mask = mask_of(&ended, None);
+        finish(&inner.id, &inner.ports, Export::Validate, &ended, &mask);
+        let clean = |text: &str| one_line(&mask.apply(text));
+        let problems = ended.result?;
+        Ok(problems
+            .iter()
+            .take(PROBLEMS)
+            .map(|problem| Problem { path: clean(&problem.path), message: clean(&problem.message) })
+            .collect())
+    }
+
+    /// Fetches: one outcome per request, in order.
+    ///
+    /// Cancel it by dropping the future: the instance and its exchanges go with it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer to any request. Nothing of a faulty answer is returned.
+    pub async fn fetch(&self, call: &Call, requests: &[PlannedRequest]) -> Result<Vec<Outcome>, CallError> {
+        let inner = &*self.0;
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let most = inner.description.max_batch.get();
+        if u32::try_from(requests.len()).map_or(true, |count| count > most) {
+            return Err(CallError::Host(format!("{} requests for a plugin that takes {most}", requests.len())));
+        }
+
+        let scope = inner
+            .uses_sessions
+            .then(|| ScopeKey { identity: call.identity.clone(), settings: call.settings.clone() });
+        let limit = inner.runner.limits.wall;
+        let turn = match &scope {
+            Some(scope) => Some(tokio::time::timeout(limit, inner.sessions.turn(scope)).await.map_err(|_| CallError::Wall(limit))?),
+            None => None,
+        };
+        let egress = CallEgress::new(Arc::clone(&inner.policy), call, Arc::clone(&inner.ports.sessions));
+        let given = Given {
+            export: Export::Fetch,
+            network: Network::Open(egress),
+            sessions: scope.clone().map(|scope| (inner.sessions.clone(), scope)),
+            requests: requests.len(),
+        };
+        let (header, asked) = (self.header(call), requests.iter().map(raw_request).collect::<Vec<_>>());
+        let ended = inner
+            .runner
+            .run(given, |plugin, store| {
+                Box::pin(async move { plugin.keyhole_backend_backend().call_fetch(store, &header, &asked).await })
+            })
+            .await;
+        let result = self.conclude(ended, requests);
+        if let Some(scope) = &scope {
+            inner.sessions.ended(scope, result.as_ref().is_ok_and(|outcomes| !outcomes.iter().any(is_unauthenticated)));
+        }
+        drop(turn);
+        result
+    }
+
+    /// Turns what came back into outcomes, and lets the plugin's output out.
+    fn conclude(&self, ended: Ended<Result<Vec<wit::Outcome>, wit::Error>>, requests: &[PlannedRequest]) -> Result<Vec<Outcome>, CallError> {
+        let Inner { id, ports, runner, .. } = &*self.0;
+        let Ended { result, returned, verdict, handled, output, stats } = ended;
+        // The values are taken over before anything else can go wrong.
+        let result = result.map(|answer| answer.map(Answer::take));
+        let ended = Ended { result, returned, verdict, handled, output, stats };
+        let mask = match &ended.result {
+            Ok(Ok(answer)) => mask_of(&ended, Some(answer)),
+            _ => mask_of(&ended, None),
+        };
+        let Ended { result, verdict, .. } = &ended;
+        let concluded = match result {
+            Ok(Ok(answer)) => answer.check(requests, &runner.limits).map(|()| None),
+            Ok(Err(error)) => {
+                let error = clean_error(store_error(error.clone()), &mask);
+                match verdict {
+                    Some(host) if host_knows_better(&error) => Err(host.clone()),
+                    _ => Err(CallError::Store(error)),
+                }
+            }
+            // A guest that crashes over a refused exchange should still tell its user about the refusal.
+            Err(CallError::Trap(trap)) => Err(match verdict {
+                Some(host) => CallError::Trap(format!("{trap}, after: {host}")),
+                None => CallError::Trap(trap.clone()),
+            }),
+            Err(error) => Err(error.clone()),
+        };
+        let concluded: Result<Option<()>, CallError> = concluded;
+        report(id, ports, Export::Fetch, &ended, &mask, concluded.as_ref().err());
+        concluded?;
+        let Ended { result: Ok(Ok(answer)), verdict, .. } = ended else {
+            return Err(CallError::Host("an answer was lost".to_owned()));
+        };
+        let believe = |outcome| match (outcome, &verdict) {
+            (Outcome::Failed(error), Some(host)) if host_knows_better(&error) => Outcome::Failed(StoreError {
+                kind: StoreErrorKind::Host(Box::new(host.clone())),
+                message: host.to_string(),
+                store_code: error.store_code,
+            }),
+            (outcome, _) => outcome,
+        };
+        Ok(answer.cleaned(&mask).into_iter().map(believe).collect())
+    }
+
+    fn header(&self, call: &Call) -> wit::Call {
+        let context = match &call.namespace {
+            Some(namespace) => json!({ "namespace": &**namespace }).to_string(),
+            None => JsonText::default().as_str().to_owned(),
+        };
+        wit::Call {
+            settings: call.settings.as_str().to_owned(),
+            deadline_ms: u64::try_from(self.0.runner.limits.wall.as_millis()).unwrap_or(u64::MAX),
+            attempt: call.attempt.max(1),
+            context,
+        }
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("id", &self.0.id).finish_non_exhaustive()
+    }
+}
+
+fn raw_request(planned: &PlannedRequest) -> wit::Request {
+    let selector = match &planned.request.selector {
+        Selector::Key(key) => wit::Selector::Key(key.to_string()),
+        Selector::Prefix { path, recursive } => {
+            wit::Selector::Prefix(wit::Prefix { path: path.to_string(), recursive: *recursive })
+        }
+    };
+    wit::Request {
+        selector,
+        options: planned.request.options.as_str().to_owned(),
+        known_version: planned.known_version.as_deref().map(str::to_owned),
+    }
+}
+
+/// Errors that a guest may well have made up from an exchange that the host refused or lost. Others,
+/// such as not-found, are news from the store.
+fn host_knows_better(error: &StoreError) -> bool {
+    use StoreErrorKind as Kind;
+    matches!(error.kind, Kind::Unavailable(_) | Kind::Internal | Kind::Other(_) | Kind::Denied | Kind::Unauthenticated)
+}
+
+fn is_unauthenticated(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(StoreError { kind: StoreErrorKind::Unauthenticated, .. }))
+}
+
+/// Everything secret that a call had. Empty when there is no output to hide it in.
+fn mask_of<R>(ended: &Ended<R>, answer: Option<&Answer>) -> Mask {
+    let mut mask = Mask::default();
+    for secret in &ended.handled {
+        mask.add(secret);
+    }
+    for value in answer.iter().flat_map(|answer| answer.values()) {
+        mask.add(&value.bytes);
+    }
+    mask
+}
+
+/// Lets the output of a call out and tells the observer.
+fn finish<R>(id: &PluginId, ports: &Ports, export: Export, ended: &Ended<R>, mask: &Mask) {
+    report(id, ports, export, ended, mask, ended.result.as_ref().err());
+}
+
+fn report<R>(id: &PluginId, ports: &Ports, export: Export, ended: &Ended<R>, mask: &Mask, error: Option<&CallError>) {
+    if ended.returned {
+        ended.output.emit(id, export, mask);
+    } else {
+        ended.output.emit_count(id, export);
+    }
+    let stats: &CallStats = &ended.stats;
+    if let Some(observer) = &ports.observer {
+        observer.call_ended(id, export, stats, error);
+    }
+}

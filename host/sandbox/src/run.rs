@@ -1,0 +1,196 @@
+//! One call: a fresh instance, limits on everything it does, and one typed error for each way to
+//! misbehave. Nothing of the instance is left when [`Runner::run`] returns, whatever happened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use keyhole_core::limits::Limits;
+use keyhole_core::{CallError, SecretBytes};
+use tokio::time::Instant;
+use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
+
+use crate::bindings::since_v0_1_0::{Plugin as Bindings, PluginPre};
+use crate::call::{CallStats, Export};
+use crate::cpu::{CpuExceeded, CpuMeter, Metered};
+use crate::description::DESCRIPTION_LIMIT;
+use crate::engine::Engine;
+use crate::gauges::Living;
+use crate::memory::Memory;
+use crate::output::{Output, one_line};
+use crate::sessions::{ScopeKey, Sessions};
+use crate::state::{Network, State};
+
+/// What lifting an answer may cost beside its values: one outcome and the texts around it.
+const FUEL_PER_REQUEST: usize = 8 << 10;
+/// The same for any call.
+const FUEL: usize = 1 << 20;
+/// Core instances and tables of one component; far above what toolchains produce.
+const INSTANCES: usize = 100;
+const TABLES: usize = 100;
+/// Longest text about a crash.
+const REASON: usize = 256;
+
+/// Makes instances of one component and calls them.
+pub(crate) struct Runner {
+    pub(crate) engine: Engine,
+    pub(crate) wasm: wasmtime::Engine,
+    pub(crate) pre: PluginPre<State>,
+    pub(crate) limits: Limits,
+    pub(crate) exposed: Arc<BTreeMap<String, SecretBytes>>,
+}
+
+/// What a call is given beside its arguments.
+pub(crate) struct Given {
+    pub(crate) export: Export,
+    pub(crate) network: Network,
+    pub(crate) sessions: Option<(Sessions, ScopeKey)>,
+    /// Number of requests, for the size of the answer.
+    pub(crate) requests: usize,
+}
+
+/// A call that ended, and what is left of its instance.
+pub(crate) struct Ended<R> {
+    pub(crate) result: Result<R, CallError>,
+    /// Whether the guest itself came back, with whatever result.
+    pub(crate) returned: bool,
+    /// What the host recorded of its exchanges.
+    pub(crate) verdict: Option<CallError>,
+    /// Session entries and credentials that it had.
+    pub(crate) handled: Vec<SecretBytes>,
+    pub(crate) output: Output,
+    pub(crate) stats: CallStats,
+}
+
+impl Runner {
+    /// Runs one export. `call` gets the fresh instance and its store.
+    pub(crate) async fn run<R: Send>(
+        &self,
+        given: Given,
+        call: impl for<'a> FnOnce(&'a Bindings, &'a mut Store<State>) -> BoxFuture<'a, wasmtime::Result<R>> + Send,
+    ) -> Ended<R> {
+        let Given { export, network, sessions, requests } = given;
+        let output = Output::new(self.limits.log_lines);
+        let slot = tokio::time::timeout(self.limits.wall, self.engine.slot()).await;
+        let Ok(Some(slot)) = slot else {
+            return Ended::never_began(output, format!("no sandbox was free within {} s", self.limits.wall.as_secs_f32()));
+        };
+
+        let began = Instant::now();
+        let meter = CpuMeter::new(self.limits.cpu);
+        let memory = Memory::new(self.engine.gauges(), self.limits.memory);
+        let living = Living::begin(self.engine.gauges());
+        let state = State::new(network, memory, meter.clone(), output.clone(), sessions, Arc::clone(&self.exposed), living);
+        let mut store = self.store(state, export, requests);
+
+        let mut stage = Stage::Starting;
+        let work = async {
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            stage = Stage::Running;
+            call(&instance, &mut store).await
+        };
+        let ended = tokio::time::timeout(self.limits.wall, Metered::new(meter.clone(), work)).await;
+
+        let state = store.data_mut();
+        state.finish_output();
+        let returned = matches!(ended, Ok(Ok(Ok(_))));
+        let result = match ended {
+            Err(_) => Err(CallError::Wall(self.limits.wall)),
+            Ok(Err(CpuExceeded)) => Err(CallError::Cpu(self.limits.cpu)),
+            Ok(Ok(Err(error))) => Err(self.classify(&error, stage, export, &state.memory)),
+            Ok(Ok(Ok(value))) => Ok(value),
+        };
+        let record = state.egress().map(|egress| egress.record());
+        let stats = CallStats {
+            cpu: meter.spent(),
+            wall: began.elapsed(),
+            exchanges: record.as_ref().map_or(0, |record| record.exchanges()),
+            peak_memory: state.memory.peak(),
+            log_lines: output.written(),
+        };
+        let verdict = record.and_then(|record| record.verdict());
+        let handled = std::mem::take(&mut state.handled);
+        drop(store);
+        drop(slot);
+        Ended { result, returned, verdict, handled, output, stats }
+    }
+
+    fn store(&self, state: State, export: Export, requests: usize) -> Store<State> {
+        let mut store = Store::new(&self.wasm, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(self.fuel(export, requests));
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|store| {
+            store.data().meter.check()?;
+            // Lets the wall clock, and everything else on this thread, have its turn.
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store
+    }
+
+    /// Bytes that one transfer from the guest may take in the host. The exact limits are checked
+    /// afterwards; this one keeps a giant answer from being copied at all.
+    fn fuel(&self, export: Export, requests: usize) -> usize {
+        let values = match export {
+            Export::Describe | Export::Validate => DESCRIPTION_LIMIT,
+            Export::Fetch => self.limits.values,
+        };
+        values.saturating_add(FUEL).saturating_add(requests.saturating_mul(FUEL_PER_REQUEST))
+    }
+
+    /// The one place where an error of wasmtime becomes ours.
+    fn classify(&self, error: &wasmtime::Error, stage: Stage, export: Export, memory: &Memory) -> CallError {
+        if error.is::<CpuExceeded>() {
+            return CallError::Cpu(self.limits.cpu);
+        }
+        if is_fuel(error) {
+            let limit = match export {
+                Export::Describe | Export::Validate => DESCRIPTION_LIMIT,
+                Export::Fetch => self.limits.values,
+            };
+            return CallError::Output { what: export.result_name(), limit };
+        }
+        // A guest that was refused memory aborts in its own way; the refusal is the cause.
+        if memory.refused() {
+            return CallError::Memory(memory.limit());
+        }
+        if let Some(trap) = error.downcast_ref::<Trap>() {
+            return CallError::Trap(trap.to_string());
+        }
+        if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+            return CallError::Trap(format!("it called exit({code})"));
+        }
+        let mut reason = one_line(&error.root_cause().to_string());
+        reason.truncate(reason.floor_char_boundary(REASON));
+        match stage {
+            Stage::Starting => CallError::Host(reason),
+            Stage::Running => CallError::Protocol(reason),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Starting,
+    Running,
+}
+
+/// Whether a transfer was over its fuel. The type of this error is private to wasmtime; a test calls
+/// a guest that is over it, so a change of the text would be noticed.
+fn is_fuel(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
+}
+
+impl<R> Ended<R> {
+    fn never_began(output: Output, why: String) -> Self {
+        Self {
+            result: Err(CallError::Host(why)),
+            returned: false,
+            verdict: None,
+            handled: Vec::new(),
+            output,
+            stats: CallStats::default(),
+        }
+    }
+}

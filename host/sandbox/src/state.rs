@@ -1,0 +1,142 @@
+//! What one instance is given: an empty WASI context, the network that its call may use, and the
+//! counters of its limits. Lives as long as the instance and no longer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::uri::Scheme;
+use keyhole_core::SecretBytes;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{
+    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
+
+use crate::cpu::CpuMeter;
+use crate::egress::CallEgress;
+use crate::gauges::Living;
+use crate::memory::Memory;
+use crate::output::{Level, Output, Pipe};
+use crate::sessions::{ScopeKey, Sessions};
+
+/// Handles (requests, bodies, streams, timers) that a guest may hold at once. Each may tie up some
+/// memory of the host, so together they must stay small: 1,024 times [`FIELDS`] is 32 MiB.
+const HANDLES: usize = 1024;
+/// Bytes of the headers of one request or response.
+const FIELDS: usize = 32 << 10;
+/// Random bytes that a guest may ask for at once; the host makes them in one piece.
+const RANDOM: u64 = 64 << 10;
+
+/// The data of a store.
+pub(crate) struct State {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    table: ResourceTable,
+    network: Network,
+    pub(crate) memory: Memory,
+    pub(crate) meter: CpuMeter,
+    pub(crate) output: Output,
+    stdout: Pipe,
+    stderr: Pipe,
+    pub(crate) sessions: Option<(Sessions, ScopeKey)>,
+    pub(crate) exposed: Arc<BTreeMap<String, SecretBytes>>,
+    /// Session entries and credentials that went through this instance, to be masked in its output.
+    pub(crate) handled: Vec<SecretBytes>,
+    _living: Living,
+}
+
+/// The network that a call may use.
+pub(crate) enum Network {
+    /// None: `describe` and `validate` have no business there.
+    Closed(NoNetwork),
+    /// What the grant allows.
+    Open(CallEgress),
+}
+
+impl State {
+    pub(crate) fn new(
+        network: Network,
+        memory: Memory,
+        meter: CpuMeter,
+        output: Output,
+        sessions: Option<(Sessions, ScopeKey)>,
+        exposed: Arc<BTreeMap<String, SecretBytes>>,
+        living: Living,
+    ) -> Self {
+        let stdout = Pipe::new(&output, Level::Info);
+        let stderr = Pipe::new(&output, Level::Warn);
+        // Everything that is not named here is absent: no environment, arguments, files, input.
+        let wasi = WasiCtxBuilder::new()
+            .stdout(stdout.clone())
+            .stderr(stderr.clone())
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(RANDOM)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS);
+        Self {
+            wasi,
+            http,
+            table,
+            network,
+            memory,
+            meter,
+            output,
+            stdout,
+            stderr,
+            sessions,
+            exposed,
+            handled: Vec::new(),
+            _living: living,
+        }
+    }
+
+    /// Ends last lines that have no line break.
+    pub(crate) fn finish_output(&self) {
+        self.stdout.finish();
+        self.stderr.finish();
+    }
+
+    pub(crate) fn egress(&self) -> Option<&CallEgress> {
+        match &self.network {
+            Network::Closed(_) => None,
+            Network::Open(egress) => Some(egress),
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let hooks: &mut dyn WasiHttpHooks = match &mut self.network {
+            Network::Closed(closed) => closed,
+            Network::Open(egress) => egress,
+        };
+        WasiHttpCtxView { hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// Refuses every exchange.
+pub(crate) struct NoNetwork;
+
+type Done = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
+type Exchange = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), HttpError>> + Send>;
+
+impl WasiHttpHooks for NoNetwork {
+    fn is_supported_scheme(&mut self, _scheme: &Scheme) -> bool {
+        false
+    }
+
+    fn send_request(&mut self, _request: http::Request<WasiBody>, _options: Option<RequestOptions>, _done: Done) -> Exchange {
+        Box::new(async { Err(HttpError::HttpRequestDenied) })
+    }
+}
