@@ -92,6 +92,14 @@ pub enum EgressError {
         /// From `X-Amz-Target`.
         action: String,
     },
+    /// An AWS endpoint of another region than the one that the host signs for.
+    #[error("{host} is an endpoint of another region than this call's, {region}")]
+    WrongRegion {
+        /// Host and port.
+        host: String,
+        /// The region of the call; `none` when the settings name none.
+        region: String,
+    },
     /// An `Authorization` that is not SigV4 with the placeholder key id, or for a host that is not signed for.
     #[error("the plugin sent credentials of its own to {host}")]
     ForeignSignature {
@@ -152,7 +160,7 @@ impl CallError {
             Self::Output { .. } => "output",
             Self::Protocol(_) => "protocol",
             Self::Egress(error) => match error {
-                EgressError::HostNotGranted { .. } | EgressError::SchemeNotGranted { .. } => "denied_host",
+                EgressError::HostNotGranted { .. } | EgressError::SchemeNotGranted { .. } | EgressError::WrongRegion { .. } => "denied_host",
                 EgressError::AddressProhibited { .. } => "prohibited_address",
                 EgressError::Forbidden(_) | EgressError::ForeignSignature { .. } => "forbidden_request",
                 EgressError::ActionNotGranted { .. } => "action_not_granted",
