@@ -1,6 +1,6 @@
 //! What `wit-bindgen` makes of `wit/backend.wit`. The rest of this crate is a Rust face for it; look
 //! in here only when that face lacks something.
-#![expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated")]
+#![expect(missing_docs, reason = "generated")]
 
 wit_bindgen::generate!({
     path: "../../wit",

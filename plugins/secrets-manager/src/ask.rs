@@ -37,7 +37,10 @@ impl Ask {
             Some(id) => Version::Id(id),
             None => Version::Stage(given(&options.version_stage).unwrap_or_else(|| CURRENT.to_owned())),
         };
-        Self { secret: secret.to_owned(), version }
+        Self {
+            secret: secret.to_owned(),
+            version,
+        }
     }
 
     /// Whether a batch can answer it: batches know current versions only, and of an ARN nobody can say
@@ -125,8 +128,15 @@ mod tests {
     use keyhole_sdk::ErrorKind;
 
     fn request(key: &str, stage: Option<&str>, id: Option<&str>) -> Request<Options> {
-        let options = Options { version_stage: stage.map(Into::into), version_id: id.map(Into::into) };
-        Request { selector: Selector::key(key), options, known_version: None }
+        let options = Options {
+            version_stage: stage.map(Into::into),
+            version_id: id.map(Into::into),
+        };
+        Request {
+            selector: Selector::key(key),
+            options,
+            known_version: None,
+        }
     }
 
     fn version(request: &Request<Options>) -> Version {
@@ -139,7 +149,10 @@ mod tests {
         assert_eq!(version(&request("a", None, None)), stage("AWSCURRENT"));
         assert_eq!(version(&request("a", Some(""), Some(""))), stage("AWSCURRENT"));
         assert_eq!(version(&request("a", Some("AWSPREVIOUS"), None)), stage("AWSPREVIOUS"));
-        assert_eq!(version(&request("a", Some("AWSPREVIOUS"), Some("7"))), Version::Id("7".to_owned()));
+        assert_eq!(
+            version(&request("a", Some("AWSPREVIOUS"), Some("7"))),
+            Version::Id("7".to_owned())
+        );
     }
 
     #[test]
@@ -168,7 +181,11 @@ mod tests {
         assert!(batchable(&request("prod/arn:x", Some("AWSCURRENT"), None)));
         assert!(!batchable(&request("prod/db", Some("AWSPREVIOUS"), None)));
         assert!(!batchable(&request("prod/db", None, Some("7"))));
-        assert!(!batchable(&request("arn:aws:secretsmanager:eu-west-1:1:secret:prod/db-AbCdEf", None, None)));
+        assert!(!batchable(&request(
+            "arn:aws:secretsmanager:eu-west-1:1:secret:prod/db-AbCdEf",
+            None,
+            None
+        )));
     }
 
     #[test]
@@ -190,7 +207,10 @@ mod tests {
     #[test]
     fn paths_and_empty_keys_are_settled_without_a_call() {
         let path = Request {
-            selector: Selector::Prefix { path: "/x".to_owned(), recursive: true },
+            selector: Selector::Prefix {
+                path: "/x".to_owned(),
+                recursive: true,
+            },
             options: Options::default(),
             known_version: None,
         };

@@ -51,7 +51,10 @@ impl Aws {
             .sleep_impl(sleep)
             .build();
         let until = (!deadline.is_zero()).then(|| Instant::now() + deadline.saturating_sub(MARGIN));
-        Self { client: Client::from_conf(config), until }
+        Self {
+            client: Client::from_conf(config),
+            until,
+        }
     }
 
     /// Time that one call may take, given its share of what is left.
@@ -75,7 +78,12 @@ impl Api for Aws {
             Version::Id(id) => call.version_id(id),
             Version::Stage(stage) => call.version_stage(stage),
         };
-        let answer = call.customize().config_override(self.time(1)?).send().await.map_err(fault)?;
+        let answer = call
+            .customize()
+            .config_override(self.time(1)?)
+            .send()
+            .await
+            .map_err(fault)?;
         fetched(answer.secret_binary, answer.secret_string, answer.version_id)
     }
 
@@ -84,7 +92,12 @@ impl Api for Aws {
         let call = self.client.batch_get_secret_value().set_secret_id_list(Some(names));
         let call = call.set_next_token(page.map(str::to_owned));
         // Half of the time, so that what it leaves open can still be asked singly.
-        let answer = call.customize().config_override(self.time(2)?).send().await.map_err(fault)?;
+        let answer = call
+            .customize()
+            .config_override(self.time(2)?)
+            .send()
+            .await
+            .map_err(fault)?;
         let values = answer.secret_values.unwrap_or_default().into_iter().map(|value| Entry {
             names: value.name.into_iter().chain(value.arn).collect(),
             answer: fetched(value.secret_binary, value.secret_string, value.version_id),
@@ -93,7 +106,10 @@ impl Api for Aws {
             names: error.secret_id.into_iter().collect(),
             answer: Err(Fault::refused(error.error_code, error.message)),
         });
-        Ok(Page { entries: values.chain(errors).collect(), next: answer.next_token })
+        Ok(Page {
+            entries: values.chain(errors).collect(),
+            next: answer.next_token,
+        })
     }
 }
 
@@ -111,6 +127,8 @@ fn fetched(bytes: Option<Blob>, text: Option<String>, version_id: Option<String>
 /// answer that cannot be read may hold values.
 fn fault<E: ProvideErrorMetadata>(error: SdkError<E, HttpResponse>) -> Fault {
     let cause = match &error {
+        // To the SDK, a success that it cannot read is an unknown error of the service.
+        SdkError::ServiceError(error) if error.raw().status().is_success() => Cause::Unreadable,
         SdkError::ServiceError(_) => Cause::Refused,
         SdkError::ResponseError(_) => Cause::Unreadable,
         SdkError::TimeoutError(_) => Cause::TimedOut,
@@ -130,7 +148,9 @@ fn fault<E: ProvideErrorMetadata>(error: SdkError<E, HttpResponse>) -> Fault {
 /// `Retry-After` in seconds (RFC 9110; AWS does not send dates), or AWS's own header in milliseconds.
 fn retry_after(response: &HttpResponse) -> Option<Duration> {
     let header = |name| response.headers().get(name)?.trim().parse().ok();
-    header("x-amz-retry-after").map(Duration::from_millis).or_else(|| header("retry-after").map(Duration::from_secs))
+    header("x-amz-retry-after")
+        .map(Duration::from_millis)
+        .or_else(|| header("retry-after").map(Duration::from_secs))
 }
 
 #[cfg(test)]

@@ -41,8 +41,10 @@ pub fn is_denied() -> bool {
 
 /// Asks for all of `wanted` (positions in `asks`) and writes what is answered into `answers`.
 pub async fn ask(api: &impl Api, asks: &[Ask], wanted: &[usize], answers: &mut Answers) -> Rest {
-    let by_name: HashMap<&str, usize> =
-        wanted.iter().filter_map(|&position| Some((asks.get(position)?.secret.as_str(), position))).collect();
+    let by_name: HashMap<&str, usize> = wanted
+        .iter()
+        .filter_map(|&position| Some((asks.get(position)?.secret.as_str(), position)))
+        .collect();
     let mut names: Vec<&str> = by_name.keys().copied().collect();
     names.sort_unstable();
 
@@ -60,7 +62,9 @@ pub async fn ask(api: &impl Api, asks: &[Ask], wanted: &[usize], answers: &mut A
         for entry in page.entries {
             let mut positions = entry.names.iter().filter_map(|name| by_name.get(name.as_str()));
             let Some(&position) = positions.next() else { continue };
-            let Some(answer) = answers.get_mut(position) else { continue };
+            let Some(answer) = answers.get_mut(position) else {
+                continue;
+            };
             if answer.replace(entry.answer).is_some() {
                 doubtful.insert(position);
             }

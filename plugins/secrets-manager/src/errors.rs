@@ -17,9 +17,9 @@ pub fn explain(fault: &Fault, ask: &Ask, region: &str) -> Error {
     let secret = format!("secret {:?} in {region}", ask.secret);
     let error = match fault.class() {
         Class::NotFound => Error::not_found(not_found(fault, ask, region)),
-        Class::NotReadable if fault.mentions("deleted") || fault.mentions("deletion") => {
-            Error::not_found(format!("{secret} is marked for deletion; restore it or use another key"))
-        }
+        Class::NotReadable if fault.mentions("deleted") || fault.mentions("deletion") => Error::not_found(format!(
+            "{secret} is marked for deletion; restore it or use another key"
+        )),
         Class::NotReadable => Error::unavailable(None, format!("{secret} cannot be read now{}", said(fault))),
         Class::Denied => Error::denied(format!(
             "not allowed to read {secret}; allow secretsmanager:GetSecretValue on it{}",
@@ -33,12 +33,14 @@ pub fn explain(fault: &Fault, ask: &Ask, region: &str) -> Error {
             "{secret} cannot be decrypted with its KMS key; check that the key exists, is enabled and allows kms:Decrypt"
         )),
         Class::Unauthenticated => Error::unauthenticated(unauthenticated(fault, region)),
-        Class::InvalidParameter if fault.cause == Cause::NotSent => {
-            Error::invalid("/settings/region", format!("Secrets Manager has no endpoint for region {region:?}"))
-        }
-        Class::InvalidParameter => {
-            Error::invalid(parameter(fault, ask), format!("Secrets Manager refuses to look up {secret}{}", said(fault)))
-        }
+        Class::InvalidParameter if fault.cause == Cause::NotSent => Error::invalid(
+            "/settings/region",
+            format!("Secrets Manager has no endpoint for region {region:?}"),
+        ),
+        Class::InvalidParameter => Error::invalid(
+            parameter(fault, ask),
+            format!("Secrets Manager refuses to look up {secret}{}", said(fault)),
+        ),
         Class::Throttled => Error::throttled(
             fault.retry_after,
             format!("Secrets Manager in {region} asks for fewer calls; it will be asked again later"),
@@ -76,7 +78,10 @@ fn not_found(fault: &Fault, ask: &Ask, region: &str) -> String {
         Version::Stage(stage) if version_is_missing => format!("{secret} has no version with stage {stage:?}"),
         _ => match region_of_arn(&ask.secret) {
             Some(other) if other != region => {
-                format!("no secret {:?} in {region}; its ARN is of region {other}, set spec.region", ask.secret)
+                format!(
+                    "no secret {:?} in {region}; its ARN is of region {other}, set spec.region",
+                    ask.secret
+                )
             }
             _ => format!("no secret {:?} in {region}", ask.secret),
         },
@@ -85,7 +90,11 @@ fn not_found(fault: &Fault, ask: &Ask, region: &str) -> String {
 
 /// `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME`.
 fn region_of_arn(secret: &str) -> Option<&str> {
-    secret.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
+    secret
+        .strip_prefix("arn:")?
+        .split(':')
+        .nth(2)
+        .filter(|region| !region.is_empty())
 }
 
 fn unauthenticated(fault: &Fault, region: &str) -> String {
@@ -95,7 +104,9 @@ fn unauthenticated(fault: &Fault, region: &str) -> String {
         "RequestExpired" | "RequestTimeTooSkewed" => {
             format!("{service} says that the request is out of date; check the clock of the node")
         }
-        "InvalidSignatureException" | "SignatureDoesNotMatch" if fault.mentions("expired") || fault.mentions("not yet current") => {
+        "InvalidSignatureException" | "SignatureDoesNotMatch"
+            if fault.mentions("expired") || fault.mentions("not yet current") =>
+        {
             format!("{service} says that the signature is out of date; check the clock of the node")
         }
         "OptInRequired" => format!("the AWS account may not use {service}; enable the region for the account"),
@@ -130,11 +141,18 @@ fn parameter(fault: &Fault, ask: &Ask) -> &'static str {
 
 /// The service's message as a part of ours, in one line and cut, or else its code.
 fn said(fault: &Fault) -> String {
-    let text = fault.message.as_deref().filter(|text| !text.trim().is_empty()).or(fault.code.as_deref());
+    let text = fault
+        .message
+        .as_deref()
+        .filter(|text| !text.trim().is_empty())
+        .or(fault.code.as_deref());
     let Some(text) = text else { return String::new() };
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.len() > QUOTED {
-        let end = (0..=QUOTED).rev().find(|&end| line.is_char_boundary(end)).unwrap_or_default();
+        let end = (0..=QUOTED)
+            .rev()
+            .find(|&end| line.is_char_boundary(end))
+            .unwrap_or_default();
         line.truncate(end);
         line.push_str("...");
     }

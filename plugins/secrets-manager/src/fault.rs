@@ -64,12 +64,19 @@ pub enum Class {
 impl Fault {
     /// A fault that is no answer of the service.
     pub fn of(cause: Cause) -> Self {
-        Self { cause, ..Self::default() }
+        Self {
+            cause,
+            ..Self::default()
+        }
     }
 
     /// An error that a batch reports for one of its secrets.
     pub fn refused(code: Option<String>, message: Option<String>) -> Self {
-        Self { code, message, ..Self::default() }
+        Self {
+            code,
+            message,
+            ..Self::default()
+        }
     }
 
     /// What the fault means. The codes are those of the service's API reference ("Errors" of
@@ -89,15 +96,35 @@ impl Fault {
             }
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Class::Denied,
             "DecryptionFailure" | "DecryptionFailureException" => Class::Undecryptable,
-            "ThrottlingException" | "Throttling" | "ThrottledException" | "RequestThrottled"
-            | "RequestThrottledException" | "RequestLimitExceeded" | "TooManyRequestsException" | "LimitExceededException"
+            "ThrottlingException"
+            | "Throttling"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "RequestLimitExceeded"
+            | "TooManyRequestsException"
+            | "LimitExceededException"
             | "SlowDown" => Class::Throttled,
-            "UnrecognizedClientException" | "InvalidClientTokenId" | "ExpiredToken" | "ExpiredTokenException"
-            | "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature"
-            | "IncompleteSignatureException" | "MissingAuthenticationToken" | "MissingAuthenticationTokenException"
-            | "InvalidToken" | "OptInRequired" | "RequestExpired" | "RequestTimeTooSkewed" => Class::Unauthenticated,
-            "InvalidParameterException" | "InvalidParameterValue" | "InvalidParameterCombination"
-            | "InvalidNextTokenException" | "ValidationException" | "ValidationError" => Class::InvalidParameter,
+            "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "InvalidSignatureException"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignature"
+            | "IncompleteSignatureException"
+            | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "InvalidToken"
+            | "OptInRequired"
+            | "RequestExpired"
+            | "RequestTimeTooSkewed" => Class::Unauthenticated,
+            "InvalidParameterException"
+            | "InvalidParameterValue"
+            | "InvalidParameterCombination"
+            | "InvalidNextTokenException"
+            | "ValidationException"
+            | "ValidationError" => Class::InvalidParameter,
             "UnknownOperationException" | "InvalidAction" | "NotImplemented" => Class::UnknownAction,
             _ => match self.status.unwrap_or_default() {
                 401 => Class::Unauthenticated,
@@ -111,6 +138,8 @@ impl Fault {
 
     /// Whether the service's message contains this, whatever the case.
     pub fn mentions(&self, words: &str) -> bool {
-        self.message.as_deref().is_some_and(|message| message.to_ascii_lowercase().contains(words))
+        self.message
+            .as_deref()
+            .is_some_and(|message| message.to_ascii_lowercase().contains(words))
     }
 }

@@ -14,8 +14,13 @@ pub async fn fetch(api: &impl Api, region: &str, attempt: u32, requests: &[Reque
     let plan = Plan::new(requests);
     let mut answers: Answers = vec![None; plan.asks.len()];
 
-    let batchable: Vec<usize> =
-        plan.asks.iter().enumerate().filter(|(_, ask)| ask.is_batchable()).map(|(position, _)| position).collect();
+    let batchable: Vec<usize> = plan
+        .asks
+        .iter()
+        .enumerate()
+        .filter(|(_, ask)| ask.is_batchable())
+        .map(|(position, _)| position)
+        .collect();
     let mut rest = Rest::Singly;
     for wanted in batchable.chunks(batch::NAMES) {
         // One secret needs no batch: GetSecretValue has the larger quota, and a user with one secret
@@ -31,10 +36,12 @@ pub async fn fetch(api: &impl Api, region: &str, attempt: u32, requests: &[Reque
     single::ask(api, &plan.asks, &mut answers).await;
 
     let asks = plan.asks.clone();
-    plan.outcomes(requests, |position, request| match (asks.get(position), answers.get(position)) {
-        (_, Some(Some(Ok(fetched)))) => value(fetched, request),
-        (Some(ask), Some(Some(Err(fault)))) => errors::explain(fault, ask, region).into(),
-        _ => errors::unanswered(region).into(),
+    plan.outcomes(requests, |position, request| {
+        match (asks.get(position), answers.get(position)) {
+            (_, Some(Some(Ok(fetched)))) => value(fetched, request),
+            (Some(ask), Some(Some(Err(fault)))) => errors::explain(fault, ask, region).into(),
+            _ => errors::unanswered(region).into(),
+        }
     })
 }
 
@@ -44,7 +51,11 @@ fn value(fetched: &Fetched, request: &Request<Options>) -> Outcome {
         return Outcome::Unchanged;
     }
     let content: Content = fetched.content.clone();
-    Value { content, version: fetched.version_id.clone() }.into()
+    Value {
+        content,
+        version: fetched.version_id.clone(),
+    }
+    .into()
 }
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ pub struct Options {
 
 /// What is wrong in the settings, if anything.
 pub fn validate(settings: &Settings) -> Vec<Problem> {
-    region_problem(&settings.region).map(|message| Problem::at("/region", message)).into_iter().collect()
+    region_problem(&settings.region)
+        .map(|message| Problem::at("/region", message))
+        .into_iter()
+        .collect()
 }
 
 /// The region becomes a part of a host name, so it must be one DNS label.
@@ -44,7 +47,9 @@ pub fn region_problem(region: &str) -> Option<String> {
         return Some("no region is set; set spec.region, or AWS_REGION for the operator".to_owned());
     }
     let well_formed = region.len() <= 63
-        && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && region
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !region.starts_with('-')
         && !region.ends_with('-');
     (!well_formed).then(|| format!("{region:?} is no AWS region; write it like eu-west-1"))
@@ -59,8 +64,21 @@ mod tests {
         for region in ["eu-west-1", "us-gov-east-1", "cn-north-1", "local"] {
             assert_eq!(region_problem(region), None, "{region}");
         }
-        for region in ["", "EU-WEST-1", "eu.west", "x/../y", "-a", "a-", "a b", "evil.example#", &"a".repeat(64)] {
-            let settings = Settings { region: region.to_owned(), ..Settings::default() };
+        for region in [
+            "",
+            "EU-WEST-1",
+            "eu.west",
+            "x/../y",
+            "-a",
+            "a-",
+            "a b",
+            "evil.example#",
+            &"a".repeat(64),
+        ] {
+            let settings = Settings {
+                region: region.to_owned(),
+                ..Settings::default()
+            };
             assert_eq!(validate(&settings)[0].path, "/region", "{region}");
         }
     }

@@ -21,7 +21,10 @@ pub const CONCURRENCY: usize = 8;
 pub async fn ask(api: &impl Api, asks: &[Ask], answers: &mut Answers) {
     let verdict: RefCell<Option<Fault>> = RefCell::new(None);
     let verdict = &verdict;
-    let open = asks.iter().zip(answers.iter_mut()).filter(|(_, answer)| answer.is_none());
+    let open = asks
+        .iter()
+        .zip(answers.iter_mut())
+        .filter(|(_, answer)| answer.is_none());
     let open = open.map(|(ask, answer)| async move {
         let known = verdict.borrow().clone();
         let fetched = match known {
@@ -35,15 +38,22 @@ pub async fn ask(api: &impl Api, asks: &[Ask], answers: &mut Answers) {
         }
         *answer = Some(fetched);
     });
-    stream::iter(open).buffer_unordered(CONCURRENCY).collect::<Vec<()>>().await;
+    stream::iter(open)
+        .buffer_unordered(CONCURRENCY)
+        .collect::<Vec<()>>()
+        .await;
 }
 
 /// Asks for one of what has no answer yet; if the service cannot be reached, that is the answer to all
 /// the rest. `turn` varies which one it is, so that a single bad one cannot stand for the others for
 /// ever.
 pub async fn probe(api: &impl Api, asks: &[Ask], answers: &mut Answers, turn: usize) {
-    let open: Vec<usize> = (0..asks.len()).filter(|&position| answers.get(position).is_some_and(Option::is_none)).collect();
-    let Some(&position) = open.get(turn % open.len().max(1)) else { return };
+    let open: Vec<usize> = (0..asks.len())
+        .filter(|&position| answers.get(position).is_some_and(Option::is_none))
+        .collect();
+    let Some(&position) = open.get(turn % open.len().max(1)) else {
+        return;
+    };
     let Some(ask) = asks.get(position) else { return };
     let fetched = api.get(ask).await;
     let unreachable = match &fetched {
