@@ -1,1 +1,27 @@
-//! Under construction.
+//! Real servers for tests, the demo and the benchmarks: a Kubernetes control plane, the host as a process
+//! under the rights that `deploy/` gives it, and moto.
+//!
+//! Everything listens on free loopback ports, writes into its own scratch folder and dies with the process
+//! that started it, however that ends. Waiting is always for a condition and always has a deadline.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")
+)]
+
+mod cluster_setup;
+mod control_plane;
+mod eventually;
+mod host;
+mod http;
+mod moto;
+mod ports;
+mod process;
+mod scratch;
+
+pub use cluster_setup::{Installed, Manifest, apply};
+pub use control_plane::{ControlPlane, client};
+pub use eventually::{eventually, eventually_blocking};
+pub use host::{Host, HostConfig, Metrics, keyhole_binary};
+pub use moto::Moto;
+pub use process::Process;
+pub use scratch::Scratch;
