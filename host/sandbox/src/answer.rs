@@ -45,6 +45,11 @@ impl Answer {
         })
     }
 
+    /// Whether it has texts that a user will read.
+    pub(crate) fn has_texts(&self) -> bool {
+        self.0.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)))
+    }
+
     /// Whether the answer is one to these requests and within the limits.
     pub(crate) fn check(&self, requests: &[PlannedRequest], limits: &Limits) -> Result<(), CallError> {
         let (outcomes, asked) = (self.0.len(), requests.len());

@@ -117,13 +117,6 @@ impl Output {
     }
 }
 
-/// Whether there is anything for a mask to do.
-impl Output {
-    pub(crate) fn is_silent(&self) -> bool {
-        self.with(|held| held.written == 0)
-    }
-}
-
 fn emit_line(plugin: &PluginId, export: Export, level: Level, text: &str, fields: &str) {
     let (name, digest, call) = (&*plugin.name, &*plugin.digest, export.label());
     macro_rules! event {

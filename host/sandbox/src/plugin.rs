@@ -203,10 +203,7 @@ impl Plugin {
         // The values are taken over before anything else can go wrong.
         let result = result.map(|answer| answer.map(Answer::take));
         let ended = Ended { result, returned, verdict, handled, output, stats };
-        let mask = match &ended.result {
-            Ok(Ok(answer)) => mask_of(&ended, Some(answer)),
-            _ => mask_of(&ended, None),
-        };
+        let mask = mask_of(&ended, ended.result.as_ref().ok().and_then(|answer| answer.as_ref().ok()));
         let Ended { result, verdict, .. } = &ended;
         let concluded = match result {
             Ok(Ok(answer)) => answer.check(requests, &runner.limits).map(|()| None),
@@ -286,9 +283,13 @@ fn is_unauthenticated(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(StoreError { kind: StoreErrorKind::Unauthenticated, .. }))
 }
 
-/// Everything secret that a call had. Empty when there is no output to hide it in.
+/// Everything secret that a call had. Empty when there is no text to hide it in: values are parsed to
+/// find what else of them could be shown, and most calls say nothing.
 fn mask_of<R>(ended: &Ended<R>, answer: Option<&Answer>) -> Mask {
     let mut mask = Mask::default();
+    if ended.stats.log_lines == 0 && answer.is_some_and(|answer| !answer.has_texts()) {
+        return mask;
+    }
     for secret in &ended.handled {
         mask.add(secret);
     }

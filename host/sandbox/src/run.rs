@@ -26,9 +26,6 @@ use crate::state::{Network, State};
 const FUEL_PER_REQUEST: usize = 8 << 10;
 /// The same for any call.
 const FUEL: usize = 1 << 20;
-/// Core instances and tables of one component; far above what toolchains produce.
-const INSTANCES: usize = 100;
-const TABLES: usize = 100;
 /// Longest text about a crash.
 const REASON: usize = 256;
 

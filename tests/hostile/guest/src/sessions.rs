@@ -1,0 +1,57 @@
+//! The session store and the credentials.
+
+use serde_json::Value as Json;
+
+use crate::bindings::keyhole::backend::credentials;
+use crate::bindings::keyhole::backend::log::{Level, write};
+use crate::bindings::keyhole::backend::session_store as store;
+use crate::bindings::keyhole::backend::types::{ErrorKind, Request};
+use crate::{Outcomes, failed, number, to_all};
+
+const HOUR_MS: u64 = 3_600_000;
+
+pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outcomes> {
+    let said = match habit {
+        // Answers with the session that it finds; makes one where there is none.
+        "session" => match store::get("token") {
+            Some(token) => format!("found {}", String::from_utf8_lossy(&token)),
+            None => {
+                let token = settings["token"].as_str().unwrap_or("t");
+                let stored = store::set("token", token.as_bytes(), number(settings, "ttl", HOUR_MS));
+                format!("stored {stored:?}")
+            }
+        },
+        "session-drop" => {
+            store::remove("token");
+            "removed".to_owned()
+        }
+        "session-flood" => {
+            let results: Vec<String> =
+                (0..70).map(|n| format!("{:?}", store::set(&n.to_string(), &[7; 1 << 10], HOUR_MS))).collect();
+            let full = results.iter().filter(|result| result.contains("Full")).count();
+            let large = format!("{:?}", store::set("large", &[7; (16 << 10) + 1], HOUR_MS));
+            format!("{full} full, {large}")
+        }
+        "session-endless" => loop {
+            for n in 0..64_u64 {
+                let fresh = wasip2::random::random::get_random_bytes(16 << 10);
+                let _ = store::set(&n.to_string(), &fresh, HOUR_MS);
+            }
+        },
+        "session-logged" => {
+            let _ = store::set("token", settings["token"].as_str().unwrap_or("t").as_bytes(), HOUR_MS);
+            write(Level::Info, &format!("my token is {}", settings["token"].as_str().unwrap_or("t")), &[]);
+            "logged".to_owned()
+        }
+        "session-then-fail" => return Some(Err(failed(ErrorKind::Unauthenticated, "no luck"))),
+        "credential" => match credentials::get(settings["name"].as_str().unwrap_or_default()) {
+            Ok(value) => {
+                write(Level::Info, &format!("I see {}", String::from_utf8_lossy(&value)), &[]);
+                format!("{} bytes", value.len())
+            }
+            Err(error) => format!("{error:?}"),
+        },
+        _ => return None,
+    };
+    to_all(requests, &said)
+}
