@@ -1,0 +1,65 @@
+//! `cargo xtask demo`: gets everything ready and hands over to the tour in `tests/demo`.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use clap::Args;
+use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment};
+
+use crate::cargo::{binaries, cargo, run as run_command};
+use crate::progress::Progress;
+use crate::tools::{self, Needs};
+
+/// Arguments of `demo`.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// End after the tour in place of running until Ctrl-C
+    #[arg(long)]
+    pub once: bool,
+    /// Where values come from: `fake` (our own emulator), `moto`, `real` (your AWS credentials), or the URL of an endpoint
+    #[arg(long, default_value = "fake")]
+    pub aws: String,
+    /// Use this context of your kubeconfig in place of a control plane of our own
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// Prepares and runs the tour.
+pub fn run(args: DemoArgs) -> anyhow::Result<()> {
+    let DemoArgs { once, aws, context } = args;
+    let needs = Needs {
+        control_plane: context.is_none(),
+        moto: aws == "moto",
+    };
+    tools::check(needs)?;
+    let progress = Progress::start();
+    prepare(progress, needs)?;
+    let mut tour = Command::new(binaries()?.join("keyhole-demo"));
+    tour.arg("--aws").arg(aws);
+    if once {
+        tour.arg("--once");
+    }
+    if let Some(context) = context {
+        tour.arg("--context").arg(context);
+    }
+    // In place of this process, so that Ctrl-C has one receiver.
+    Err(tour.exec().into())
+}
+
+/// Builds the workspace and, beside it, what is in the cache folder.
+pub fn prepare(progress: Progress, needs: Needs) -> anyhow::Result<()> {
+    let control_plane = (needs.control_plane && ControlPlaneBinaries::find()?.is_none()).then(|| {
+        progress.background(
+            "test control plane (once; some 8 minutes on 2 cores)",
+            ControlPlaneBinaries::ensure,
+        )
+    });
+    let moto = (needs.moto && MotoEnvironment::find()?.is_none())
+        .then(|| progress.background("Python environment with moto (once)", MotoEnvironment::ensure));
+    progress.say("building Keyhole");
+    run_command(&mut cargo(["build", "--workspace"]))?;
+    progress.say("built");
+    moto.map(crate::progress::Background::join).transpose()?;
+    control_plane.map(crate::progress::Background::join).transpose()?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! What has to be on the machine. All that is missing is named at once, each with its remedy.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment};
+
+const WASM_TARGET: &str = "wasm32-wasip2";
+
+/// What a command needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Needs {
+    /// The test control plane.
+    pub control_plane: bool,
+    /// moto.
+    pub moto: bool,
+}
+
+/// Checks, and adds the wasm target when rustup can.
+pub fn check(needs: Needs) -> anyhow::Result<()> {
+    let mut missing = Vec::new();
+    if let Err(error) = wasm_target() {
+        missing.push(format!("{error:#}"));
+    }
+    if needs.control_plane && ControlPlaneBinaries::find()?.is_none() && !answers("go", &["version"]) {
+        missing.push("Go builds the test control plane: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
+    }
+    if needs.moto && MotoEnvironment::find()?.is_none() && !answers("python3", &["-c", "import venv, ensurepip"]) {
+        missing
+            .push("Python 3 with venv runs moto: install it (Debian and Ubuntu: apt install python3-venv)".to_owned());
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!("something is missing\n  - {}", missing.join("\n  - "))
+}
+
+/// The target of the plugins: there, or added.
+fn wasm_target() -> anyhow::Result<()> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", WASM_TARGET])
+        .output();
+    let folder = String::from_utf8(output.context("rustc does not run")?.stdout)?;
+    if Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    println!("adding the Rust target {WASM_TARGET}");
+    let added = Command::new("rustup").args(["target", "add", WASM_TARGET]).status();
+    if added.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    bail!("the plugins need the Rust target {WASM_TARGET}: rustup target add {WASM_TARGET}")
+}
+
+fn answers(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
