@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use keyhole_core::request::{JsonText, Request, Selector};
 use keyhole_core::{CallError, Identity, Outcome, PluginId};
+use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
     AwsSessions, Call, Component, EndpointOverrides, Engine, EngineConfig, Grant, PlannedRequest, Plugin, Ports,
 };
@@ -35,7 +36,10 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    println!("Measured on {} with `cargo xtask bench sandbox`.\n", machine::describe());
+    println!(
+        "Measured on {} with `cargo xtask bench sandbox`.\n",
+        machine::describe()
+    );
     let engine = Engine::new(&EngineConfig::default())?;
     let store = Store::start().await?;
     let folder = tempfile::tempdir()?;
@@ -62,19 +66,36 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut table = Table::new(&["fresh sandbox, one call", "p50", "p99"]);
     let nothing = latencies(arguments.calls, async || empty.validate("{}").await.map(drop)).await?;
     table.row(["an empty guest".to_owned(), micros(nothing.p50), micros(nothing.p99)]);
-    let nothing = latencies(arguments.calls, async || aws.validate(r#"{"region":"eu-west-1"}"#).await.map(drop)).await?;
-    table.row(["Secrets Manager, settings checked".to_owned(), micros(nothing.p50), micros(nothing.p99)]);
+    let nothing = latencies(arguments.calls, async || {
+        aws.validate(r#"{"region":"eu-west-1"}"#).await.map(drop)
+    })
+    .await?;
+    table.row([
+        "Secrets Manager, settings checked".to_owned(),
+        micros(nothing.p50),
+        micros(nothing.p99),
+    ]);
     let fetch = latencies(arguments.calls, async || fetch(&aws, "bench").await).await?;
-    table.row(["Secrets Manager, one value fetched".to_owned(), micros(fetch.p50), micros(fetch.p99)]);
+    table.row([
+        "Secrets Manager, one value fetched".to_owned(),
+        micros(fetch.p50),
+        micros(fetch.p99),
+    ]);
     table.print();
 
     let per_instance = memory_of_instances(&aws, &store, arguments.instances).await?;
     let mut table = Table::new(&["memory", "KiB"]);
     table.row([
-        format!("a live Secrets Manager instance that waits for its store (mean of {})", arguments.instances),
+        format!(
+            "a live Secrets Manager instance that waits for its store (mean of {})",
+            arguments.instances
+        ),
         per_instance.to_string(),
     ]);
-    table.row(["this whole process afterwards".to_owned(), machine::rss_kib(std::process::id()).to_string()]);
+    table.row([
+        "this whole process afterwards".to_owned(),
+        machine::rss_kib(std::process::id()).to_string(),
+    ]);
     table.print();
     Ok(())
 }
@@ -99,11 +120,21 @@ impl Guest {
         let start = Instant::now();
         // SAFETY: the file was written a line ago, from this engine's own output, into a folder of ours.
         let component = unsafe { Component::load_file(engine, &file) }?;
-        Ok(Self { name, wasm: wasm.len(), code: code.len(), compile, load: start.elapsed(), component })
+        Ok(Self {
+            name,
+            wasm: wasm.len(),
+            code: code.len(),
+            compile,
+            load: start.elapsed(),
+            component,
+        })
     }
 
     async fn plugin(&self, engine: &Engine, grant: Grant, ports: Ports) -> anyhow::Result<Plugin> {
-        let id = PluginId { name: self.name.into(), digest: format!("sha256:{:064}", 0).into() };
+        let id = PluginId {
+            name: self.name.into(),
+            digest: format!("sha256:{:064}", 0).into(),
+        };
         Ok(Plugin::load(engine, self.component.clone(), id, grant, ports).await?)
     }
 }
@@ -123,8 +154,19 @@ async fn fetch(plugin: &Plugin, key: &str) -> Result<(), CallError> {
         attempt: 1,
         ..Call::default()
     };
-    let request = Request { selector: Selector::Key(key.into()), options: JsonText::default() };
-    let outcomes = plugin.fetch(&call, &[PlannedRequest { request, known_version: None }]).await?;
+    let request = Request {
+        selector: Selector::Key(key.into()),
+        options: JsonText::default(),
+    };
+    let outcomes = plugin
+        .fetch(
+            &call,
+            &[PlannedRequest {
+                request,
+                known_version: None,
+            }],
+        )
+        .await?;
     match outcomes.as_slice() {
         [Outcome::Value(_)] => Ok(()),
         other => Err(CallError::Protocol(format!("the benchmark's store gave {other:?}"))),
@@ -151,7 +193,10 @@ where
         times.push(start.elapsed());
     }
     times.sort_unstable();
-    Ok(Percentiles { p50: times[calls / 2], p99: times[calls * 99 / 100] })
+    Ok(Percentiles {
+        p50: times[calls / 2],
+        p99: times[calls * 99 / 100],
+    })
 }
 
 fn micros(time: Duration) -> String {
@@ -213,7 +258,11 @@ impl Store {
                 });
             }
         });
-        Ok(Self { endpoint, gate, waiting })
+        Ok(Self {
+            endpoint,
+            gate,
+            waiting,
+        })
     }
 
     fn ports(&self) -> Ports {
@@ -223,6 +272,7 @@ impl Store {
         Ports {
             sessions: Arc::new(FixedSession),
             endpoints: overrides.unwrap_or_default(),
+            network: Network::direct(),
             api_server: Vec::new(),
             observer: None,
         }
@@ -245,10 +295,7 @@ impl Store {
 struct FixedSession;
 
 impl AwsSessions for FixedSession {
-    fn session<'a>(
-        &'a self,
-        _: &'a Identity,
-    ) -> BoxFuture<'a, Result<aws_credential_types::Credentials, CallError>> {
+    fn session<'a>(&'a self, _: &'a Identity) -> BoxFuture<'a, Result<aws_credential_types::Credentials, CallError>> {
         let credentials = aws_credential_types::Credentials::new("AKIABENCH", "not a secret", None, None, "bench");
         Box::pin(std::future::ready(Ok(credentials)))
     }
