@@ -1,0 +1,68 @@
+//! What is to be done at a certain time.
+
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
+
+use crate::plan::ObjectKey;
+
+/// What a time was set for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// Look at the object's Secret.
+    Look(ObjectKey),
+    /// Try again to show the object's last result.
+    Report(ObjectKey),
+}
+
+/// Times in order. Each object has at most one of each kind.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    by_time: BTreeMap<(Instant, u64), Timer>,
+    count: u64,
+}
+
+impl Timers {
+    pub(super) fn set(&mut self, at: Instant, timer: Timer) {
+        self.count += 1;
+        self.by_time.insert((at, self.count), timer);
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.by_time.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// One whose time has come.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Timer> {
+        self.by_time
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now)
+            .map(|entry| entry.remove())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_time.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn timers_come_in_the_order_of_their_times() {
+        let now = Instant::now();
+        let look = |name| Timer::Look(ObjectKey::new("ns", name));
+        let mut timers = Timers::default();
+        timers.set(now + Duration::from_secs(2), look("b"));
+        timers.set(now + Duration::from_secs(1), look("a"));
+        timers.set(now + Duration::from_secs(1), look("a2"));
+        assert_eq!(timers.next(), Some(now + Duration::from_secs(1)));
+        assert_eq!(timers.pop(now), None);
+        let later = now + Duration::from_secs(5);
+        let order: Vec<_> = std::iter::from_fn(|| timers.pop(later)).collect();
+        assert_eq!(order, [look("a"), look("a2"), look("b")]);
+        assert_eq!(timers.len(), 0);
+    }
+}

@@ -1,0 +1,193 @@
+//! One object of the index.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keyhole_core::{Failure, Reason};
+use tokio::time::Instant;
+
+use super::repair::{Notice, RepairGate};
+use super::secrets::{Held, Version};
+use super::{Seen, Step};
+use crate::plan::{ObjectKey, ObjectPlan};
+use crate::planner::{Cause, Submit};
+use crate::report::{Attempt, Shown};
+
+/// What is kept of an object.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) shown: Shown,
+    pub(super) generation: i64,
+    pub(super) deleting: bool,
+    pub(super) backend_type: Arc<str>,
+    pub(super) plan: Option<Arc<ObjectPlan>>,
+    /// Why there is no plan, until that is reported at start.
+    pub(super) unplanned: Vec<Failure>,
+    refresh: Option<Arc<str>>,
+    /// The refresh annotation that a submitted plan takes care of.
+    pub(super) refresh_taken: Option<Arc<str>>,
+    /// What this process knows of the Secret.
+    pub(super) held: Option<Held>,
+    /// A Secret of this name exists that the watch on our own Secrets does not show.
+    pub(super) unlisted: bool,
+    pub(super) gate: RepairGate,
+    pub(super) wake_set: bool,
+    pub(super) notice: Option<Notice>,
+    pub(super) last_attempt: Option<Timestamp>,
+    reason: Option<Reason>,
+    pub(super) unreported: Option<Attempt>,
+}
+
+/// What a writer has to know of an object.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// uid, resourceVersion and status.
+    pub shown: Shown,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// For metrics.
+    pub backend_type: Arc<str>,
+    /// The refresh annotation that a submitted plan takes care of.
+    pub refresh: Option<Arc<str>>,
+    /// What this process knows of the Secret.
+    pub held: Option<Held>,
+    /// As far as the watch shows, the Secret is still as held.
+    pub held_is_current: bool,
+    /// The watch shows no Secret, so creating one will probably succeed.
+    pub seems_missing: bool,
+    /// How the last sync ended.
+    pub last_reason: Reason,
+}
+
+/// What became of an object in the hands of a writer.
+#[derive(Debug)]
+pub struct Finish {
+    /// The object.
+    pub key: ObjectKey,
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// What is known of the Secret from now on; the outer `None` leaves what was.
+    pub held: Option<Option<Held>>,
+    /// As in [`Object`]; `None` leaves what was.
+    pub unlisted: Option<bool>,
+    /// The sync that ended, if one did.
+    pub attempt: Option<(Reason, Timestamp)>,
+    /// The object after its status was written.
+    pub shown: Option<Shown>,
+    /// A result that could not be shown on the object.
+    pub unreported: Option<Attempt>,
+}
+
+impl Object {
+    pub(super) fn new(seen: &Seen) -> Self {
+        Self {
+            shown: seen.shown.clone(),
+            generation: seen.generation,
+            deleting: seen.deleting,
+            backend_type: Arc::clone(&seen.backend_type),
+            plan: None,
+            unplanned: Vec::new(),
+            refresh: None,
+            refresh_taken: None,
+            held: None,
+            unlisted: false,
+            gate: RepairGate::default(),
+            wake_set: false,
+            notice: None,
+            last_attempt: None,
+            reason: None,
+            unreported: None,
+        }
+    }
+
+    /// Takes over what a watch shows. Returns whether a sync is asked for by annotation.
+    pub(super) fn update(&mut self, seen: Seen) -> bool {
+        self.shown = seen.shown;
+        self.generation = seen.generation;
+        self.deleting = seen.deleting;
+        if *self.backend_type != *seen.backend_type {
+            self.backend_type = seen.backend_type;
+        }
+        self.refresh = seen.refresh;
+        self.is_forced()
+    }
+
+    fn is_forced(&self) -> bool {
+        self.refresh.is_some()
+            && self.refresh != self.shown.status.observed_refresh
+            && self.refresh != self.refresh_taken
+    }
+
+    pub(super) fn take_refresh(&mut self) {
+        self.refresh_taken.clone_from(&self.refresh);
+    }
+
+    /// The first time that the planner hears of the object.
+    pub(super) fn first_submit(&mut self, secret_missing: bool) -> Option<Step> {
+        let status = &self.shown.status;
+        let keeps_secret = self.plan.as_ref().is_some_and(|plan| plan.interval.is_some());
+        let is_done = status.is_success() && status.observed_generation.is_none_or(|done| done == self.generation);
+        let cause = if self.is_forced() {
+            Cause::Forced
+        } else if !is_done || (secret_missing && keeps_secret) {
+            Cause::New
+        } else {
+            Cause::Refresh
+        };
+        self.submit(cause)
+    }
+
+    pub(super) fn submit(&mut self, cause: Cause) -> Option<Step> {
+        let plan = Arc::clone(self.plan.as_ref()?);
+        self.take_refresh();
+        let last_sync = self.last_attempt.or(self.shown.status.last_sync);
+        Some(Step::Submit(Submit {
+            last_sync,
+            ..Submit::new(plan, cause)
+        }))
+    }
+
+    pub(super) fn repair(&mut self, now: Instant) -> Option<Step> {
+        let interval = self.plan.as_ref()?.interval.unwrap_or(Duration::ZERO);
+        self.held = None;
+        if let Some(notice) = self.gate.repaired(now, interval) {
+            self.notice = Some(notice);
+        }
+        self.submit(Cause::Repair)
+    }
+
+    /// By this process's last sync, else by the status.
+    pub(super) fn last_reason(&self) -> Reason {
+        self.reason.unwrap_or_else(|| {
+            let status = &self.shown.status;
+            let shown = status.ready.as_ref().map(|ready| &*ready.reason);
+            let known = Reason::ALL.into_iter().find(|reason| Some(reason.as_str()) == shown);
+            match known {
+                Some(reason) => reason,
+                None if status.is_success() => Reason::Synced,
+                None => Reason::Pending,
+            }
+        })
+    }
+
+    pub(super) fn finish(&mut self, finish: Finish) {
+        if let Some(held) = finish.held {
+            self.held = held;
+        }
+        if let Some(unlisted) = finish.unlisted {
+            self.unlisted = unlisted;
+        }
+        if let Some((reason, at)) = finish.attempt {
+            self.reason = Some(reason);
+            self.last_attempt = Some(at);
+            self.unreported = finish.unreported;
+        }
+        // The watch may have shown a newer state meanwhile.
+        if let Some(shown) = finish.shown
+            && Version::of(&shown.resource_version) >= Version::of(&self.shown.resource_version)
+        {
+            self.shown = shown;
+        }
+    }
+}
