@@ -153,6 +153,12 @@ impl LivePlugin {
         self.rules.shares_batches
     }
 
+    /// Whether the host signs AWS requests of this plugin, so that an object's role means something.
+    #[must_use]
+    pub fn signs_aws(&self) -> bool {
+        self.rules.signs_aws
+    }
+
     /// Calls that may run at once. At least 1.
     #[must_use]
     pub fn concurrent_calls(&self) -> usize {

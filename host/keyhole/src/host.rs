@@ -1,0 +1,130 @@
+//! The part of the host that fetches: identities, sandbox, plugins. `run` and `render` share it.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use keyhole_identity::{Identities, IdentityConfig};
+use keyhole_plugins::{CompileCache, Compiler, Defaults, LiveSet, Loader, PluginSpec, Source};
+use keyhole_sandbox::egress::Network;
+use keyhole_sandbox::{CallObserver, Engine, EngineConfig, Ports};
+use serde_json::{Map, json};
+
+use crate::args::{AwsArgs, PluginArgs};
+
+/// All plugins that come with the host must serve within this.
+const LOADING: Duration = Duration::from_secs(300);
+
+/// What is running.
+pub struct Host {
+    /// The plugins that serve.
+    pub plugins: LiveSet,
+}
+
+/// The engine that plugins run in.
+pub fn engine(args: &PluginArgs) -> anyhow::Result<Engine> {
+    Ok(Engine::new(&EngineConfig {
+        slots: args.sandbox_slots,
+        ..EngineConfig::default()
+    })?)
+}
+
+impl Host {
+    /// Loads every built-in plugin.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot serve, or flags contradict each other.
+    pub async fn start(
+        engine: Engine,
+        aws: &AwsArgs,
+        plugins: &PluginArgs,
+        api_server: Vec<SocketAddr>,
+        observer: Option<Arc<dyn CallObserver>>,
+    ) -> anyhow::Result<Self> {
+        let env = |name: &str| std::env::var(name).ok();
+        let endpoints = aws.endpoints(env)?;
+        let region = aws.region(env);
+        let identities = Identities::new(IdentityConfig {
+            region: region.clone(),
+            intermediate_role: aws.aws_intermediate_role_arn.clone(),
+            sts_endpoint_type: aws.aws_sts_endpoint_type.into(),
+            endpoints: endpoints.clone(),
+            ..IdentityConfig::default()
+        });
+        let defaults = defaults(region.as_deref(), endpoints.localstack());
+        let cache = CompileCache {
+            read_only: Some(plugins.precompiled_dir.clone()).filter(|folder| folder.is_dir()),
+            writable: plugins.writable_cache(env),
+            compiler: Compiler::this_program()?,
+        };
+        let loader = Loader {
+            engine,
+            cache: Arc::new(cache),
+            ports: Ports {
+                sessions: Arc::new(identities),
+                endpoints,
+                network: Network::from_env(env),
+                api_server,
+                observer,
+            },
+            defaults,
+        };
+        let live = LiveSet::default();
+        tokio::time::timeout(LOADING, install_builtins(&loader, &live))
+            .await
+            .with_context(|| format!("the built-in plugins were not ready within {} s", LOADING.as_secs()))??;
+        Ok(Self { plugins: live })
+    }
+}
+
+/// What objects get from the operator's environment. On localstack, KES ignores the region of an object.
+fn defaults(region: Option<&str>, localstack: bool) -> Defaults {
+    let operator = region
+        .map(|region| ("region".to_owned(), json!(region)))
+        .into_iter()
+        .collect();
+    let ignored = localstack
+        .then(|| "region".to_owned())
+        .into_iter()
+        .collect::<BTreeSet<_>>();
+    Defaults { operator, ignored }
+}
+
+async fn install_builtins(loader: &Loader, live: &LiveSet) -> anyhow::Result<()> {
+    for builtin in keyhole_builtin::all() {
+        let spec = PluginSpec {
+            name: builtin.name.into(),
+            source: Source::BuiltIn(builtin.wasm),
+            grant: builtin.grant(),
+            settings: Map::new(),
+            shares_batches: true,
+        };
+        let plugin = loader
+            .load(&spec)
+            .await
+            .with_context(|| format!("plugin {} cannot serve", builtin.name))?;
+        let (id, version) = (plugin.id().clone(), plugin.version().to_owned());
+        for conflict in live.install(plugin) {
+            tracing::warn!(plugin = %id, %conflict, "a backend type is not served by this plugin");
+        }
+        tracing::info!(plugin = %id, version, digest = %id.digest, "plugin serves");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_localstack_the_region_of_an_object_has_no_effect() {
+        assert!(defaults(Some("eu-west-1"), false).ignored.is_empty());
+        let localstack = defaults(Some("eu-west-1"), true);
+        assert!(localstack.ignored.contains("region"));
+        assert_eq!(localstack.operator["region"], "eu-west-1");
+        assert!(defaults(None, false).operator.is_empty());
+    }
+}

@@ -1,0 +1,185 @@
+//! `keyhole run`: the operator.
+
+mod cluster;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use keyhole_controller::plan::Defaults;
+use keyhole_controller::planner::PlannerConfig;
+use keyhole_controller::{Config, Controller, ObjectMetrics};
+use prometheus::Registry;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Admin};
+use crate::args::{Namespaces, OperatorArgs, RunArgs};
+use crate::host::{self, Host};
+use crate::observe::{Calls, EngineGauges};
+use crate::{kes_environment, logs, stop};
+
+/// Threads for what blocks: name look-ups, reading files.
+const BLOCKING_THREADS: usize = 16;
+/// The controller ends within its grace by itself; this is for one that does not.
+const OVERTIME: Duration = Duration::from_secs(3);
+/// For what still blocks when everything else is done.
+const LEFTOVERS: Duration = Duration::from_secs(1);
+
+/// Runs until it is stopped or something breaks.
+pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    logs::start(&args.log)?;
+    stop::watch_for_crashes();
+    warn_about(&args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("keyhole")
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()?;
+    let outcome = runtime.block_on(until_stopped(args));
+    runtime.shutdown_timeout(LEFTOVERS);
+    outcome
+}
+
+async fn until_stopped(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let token = CancellationToken::new();
+    tokio::select! {
+        line = stop::crash() => bail!(line),
+        signal = stop::signals(token.clone()) => Ok(ExitCode::from(128 + signal?)),
+        served = serve(args, token.clone()) => served.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
+    let RunArgs {
+        operator,
+        aws,
+        plugins,
+        log: _,
+        metrics_port,
+        metrics_address,
+        object_metrics,
+        deprecated_metrics,
+        grace,
+    } = args;
+    let registry = Registry::new();
+    let engine = host::engine(&plugins)?;
+    let (ready, is_ready) = watch::channel(false);
+    let gauges = EngineGauges::register(&registry, engine.clone())?;
+    let observer = Arc::new(Calls::register(&registry)?);
+    let listener = admin::bind(SocketAddr::new(metrics_address, metrics_port)).await?;
+    let admin_stop = CancellationToken::new();
+    let admin = Admin {
+        registry: registry.clone(),
+        gauges,
+        ready: is_ready,
+    };
+    let admin = admin::serve(listener, admin, admin_stop.clone());
+    let operate = async {
+        let cluster = cluster::connect().await?;
+        let region = aws.region(|name| std::env::var(name).ok());
+        let host = Host::start(engine, &aws, &plugins, cluster.addresses, Some(observer)).await?;
+        tracing::info!(
+            region,
+            backend_types = host.plugins.backend_types().join(","),
+            "starting"
+        );
+        let metrics = ObjectMetrics {
+            enabled: object_metrics,
+            deprecated_names: deprecated_metrics,
+        };
+        let config = config(operator, plugins.sandbox_slots, metrics, grace);
+        let controller = Controller::new(config, cluster.client, host.plugins, &registry)?;
+        let relay = relay(controller.ready(), ready);
+        let stopping = async {
+            token.cancelled().await;
+            tokio::time::sleep(grace + OVERTIME).await;
+        };
+        tokio::select! {
+            ended = controller.run(token.clone()) => Ok(ended?),
+            () = stopping => bail!("writes that were begun did not finish within {} s", grace.as_secs()),
+            never = relay => match never {},
+        }
+    };
+    tokio::select! {
+        ended = operate => ended,
+        ended = admin => {
+            ended?;
+            bail!("the server of metrics and health ended")
+        }
+    }?;
+    admin_stop.cancel();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Flags as the controller takes them.
+fn config(args: OperatorArgs, slots: u32, object_metrics: ObjectMetrics, grace: Duration) -> Config {
+    let OperatorArgs {
+        poller_interval_milliseconds,
+        minimum_interval,
+        disable_polling,
+        watched_namespaces: Namespaces(watched_namespaces),
+        instance_id,
+        list_secrets,
+        namespace_session_tag,
+        writers,
+        heartbeats_per_second,
+    } = args;
+    let asked = Duration::from_millis(poller_interval_milliseconds);
+    if asked < minimum_interval {
+        tracing::warn!(
+            ?asked,
+            ?minimum_interval,
+            "POLLER_INTERVAL_MILLISECONDS is raised to the minimum interval"
+        );
+    }
+    Config {
+        name: "keyhole".to_owned(),
+        watched_namespaces,
+        instance_id,
+        defaults: Defaults {
+            interval: asked.max(minimum_interval),
+            least_interval: minimum_interval,
+            disable_polling: disable_polling.is_some(),
+            tag_sessions_with_namespace: namespace_session_tag,
+        },
+        list_secrets,
+        writers: usize::from(writers),
+        heartbeats_per_second,
+        object_metrics,
+        planner: PlannerConfig {
+            slots: usize::try_from(slots).unwrap_or(usize::MAX),
+            ..PlannerConfig::default()
+        },
+        grace,
+    }
+}
+
+/// Readiness as the admin server shows it.
+async fn relay(mut from: watch::Receiver<bool>, to: watch::Sender<bool>) -> std::convert::Infallible {
+    loop {
+        to.send_replace(*from.borrow_and_update());
+        if from.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What somebody who moved here from KES would want to know.
+fn warn_about(args: &RunArgs) -> anyhow::Result<()> {
+    for name in kes_environment::check(|name| std::env::var(name).ok())? {
+        tracing::warn!("{name} is set, but has no effect in this version");
+    }
+    for (name, given) in [
+        ("DISABLE_POLLING", &args.operator.disable_polling),
+        ("USE_HUMAN_READABLE_LOG_LEVELS", &args.log.use_human_readable_log_levels),
+    ] {
+        if given.as_ref().is_some_and(|given| given.looks_off()) {
+            tracing::warn!("{name} is on as soon as it is there, whatever it says; remove it to turn it off");
+        }
+    }
+    Ok(())
+}
