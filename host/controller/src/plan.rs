@@ -20,6 +20,9 @@ mod object;
 
 pub use object::{Defaults, plan_object};
 
+/// Longer intervals are taken for this one, so that times can be added without care.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// Namespace and name of an ExternalSecret, which are also those of its Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey {
@@ -107,7 +110,7 @@ impl ObjectPlan {
             });
             needs.push(index);
         }
-        let interval = interval.filter(|interval| !interval.is_zero());
+        let interval = interval.filter(|interval| !interval.is_zero()).map(|interval| interval.min(LONGEST_INTERVAL));
         Self { key, uid, generation, backend_type, group, source, items, interval, secret_type, requests, needs }
     }
 
@@ -135,6 +138,7 @@ impl ObjectPlan {
             && self.generation == other.generation
             && self.group == other.group
             && self.items == other.items
+            && self.interval == other.interval
             && Arc::ptr_eq(&self.source, &other.source)
     }
 }

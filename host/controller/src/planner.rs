@@ -18,7 +18,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `actor` | the loop: messages, calls that end, timers, deliveries |
+//! | `actor` | the loop, and what it does about objects, calls and deliveries |
 //! | `object` | when one object is due |
 //! | `pass` | how far one object has come with its requests |
 //! | `group` | requests that may meet: waiting and in flight |
@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keyhole_core::{CallError, Failure, GroupKey};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::plan::{ObjectKey, ObjectPlan};
 
@@ -201,8 +201,11 @@ pub struct PlannerConfig {
     /// See `calls_per_second`.
     pub call_burst: u32,
     /// A failed request is asked again within the same pass if the wait is not longer than this;
-    /// until then the other values of its object stay in memory.
+    /// until then the other values of its object stay in memory. A longer pause of a group fails
+    /// whatever waits in it, so that objects say why they wait.
     pub hold: Duration,
+    /// A call is given up after this time, whatever its plugin's own limit is.
+    pub call_at_most: Duration,
     /// A delivery whose receipt has not come after this time is taken for failed.
     pub lost_receipt: Duration,
     /// How long calls in flight may go on after a shutdown was asked for.
@@ -221,6 +224,7 @@ impl Default for PlannerConfig {
             calls_per_second: 100.0,
             call_burst: 100,
             hold: Duration::from_secs(5),
+            call_at_most: Duration::from_secs(600),
             lost_receipt: Duration::from_secs(300),
             grace: Duration::from_secs(10),
         }
@@ -246,7 +250,7 @@ pub struct Gauges {
     pub calls_in_flight: usize,
     /// Deliveries that wait for a writer.
     pub waiting_deliveries: usize,
-    /// Bytes of fetched values that are alive, those with writers included.
+    /// Bytes of fetched values that are alive, those with writers included; up to the moment.
     pub value_bytes: usize,
 }
 
@@ -268,7 +272,8 @@ pub(crate) enum Message {
 #[derive(Clone)]
 pub struct PlannerHandle {
     inbox: mpsc::Sender<Message>,
-    gauges: tokio::sync::watch::Receiver<Gauges>,
+    gauges: watch::Receiver<Gauges>,
+    ledger: Arc<answer::Ledger>,
 }
 
 impl PlannerHandle {
@@ -303,7 +308,7 @@ impl PlannerHandle {
     /// Numbers for metrics.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
-        *self.gauges.borrow()
+        Gauges { value_bytes: self.ledger.bytes(), ..*self.gauges.borrow() }
     }
 
     async fn send(&self, message: Message) -> Result<(), Stopped> {

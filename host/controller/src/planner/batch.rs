@@ -1,0 +1,195 @@
+//! One call, and what its failure means for its requests.
+//!
+//! A call fails as a whole for one of three kinds of cause, and each wants something else. The store
+//! is in trouble: all requests are asked again after a pause. Nobody with this identity or grant gets
+//! an answer: all fail. Or perhaps one request brings the others down with it (a value too large, a
+//! plugin that crashes on one answer): the batch is halved until the culprit stands alone. Without the
+//! last, one bad entry in a store would keep nineteen innocent ones from every object.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyhole_core::{CallError, EgressError, PluginId, Request, StoreErrorKind};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::PassId;
+use super::fetch::PlannedRequest;
+use super::group::GroupId;
+use super::queue::{Compartment, Taken, Waiter, Waiters};
+
+/// How often a request is asked in one pass before its object fails and backs off.
+pub(super) const TRIES_PER_PASS: u32 = 3;
+
+/// A request in flight.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) request: Request,
+    /// The version that was sent along.
+    pub(super) known: Option<Arc<str>>,
+    pub(super) waiters: Waiters,
+    pub(super) attempt: u32,
+    tries: u32,
+}
+
+impl Asked {
+    /// A version is sent only if everybody who waits has exactly this one and can do without the value.
+    pub(super) fn new(taken: Taken) -> Self {
+        let Taken { request, waiters, attempt, tries } = taken;
+        let mut versions = waiters.values().map(|waiter| waiter.known.as_ref());
+        let known = match versions.next().flatten() {
+            Some(first) if versions.all(|other| other == Some(first)) => Some(Arc::clone(first)),
+            _ => None,
+        };
+        Self { request, known, waiters, attempt, tries }
+    }
+
+    pub(super) fn planned(&self) -> PlannedRequest {
+        PlannedRequest { request: self.request.clone(), known_version: self.known.clone() }
+    }
+
+    /// Whether its objects should wait for another attempt.
+    pub(super) fn has_tries_left(&self) -> bool {
+        self.tries + 1 < TRIES_PER_PASS
+    }
+
+    /// To be asked once more.
+    pub(super) fn again(mut self) -> Taken {
+        self.tries = self.tries.saturating_add(1);
+        self.apart()
+    }
+
+    /// To be asked once more in other company, which is no try of its own.
+    pub(super) fn apart(mut self) -> Taken {
+        self.attempt = self.attempt.saturating_add(1);
+        self.into_taken()
+    }
+
+    pub(super) fn into_taken(self) -> Taken {
+        Taken { request: self.request, waiters: self.waiters, attempt: self.attempt, tries: self.tries }
+    }
+}
+
+/// A call in flight.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) group: GroupId,
+    pub(super) plugin: PluginId,
+    pub(super) asked: Vec<Asked>,
+    /// Whom the answers may go to.
+    pub(super) compartments: Vec<Compartment>,
+    pub(super) started: Instant,
+    pub(super) abort: AbortHandle,
+}
+
+impl Flight {
+    /// Whether this waiter can take the answer to `request` from this call: it asks for it, it asks
+    /// for no less than the waiter needs, and the waiter's namespace is one of those it serves.
+    pub(super) fn offer(&mut self, request: &Request, waiter: &Waiter) -> bool {
+        if !self.compartments.contains(&waiter.compartment) {
+            return false;
+        }
+        let Some(asked) = self.asked.iter_mut().find(|asked| asked.request == *request) else { return false };
+        if asked.known.is_some() && asked.known != waiter.known {
+            return false;
+        }
+        asked.waiters.insert(waiter.pass, waiter.clone());
+        true
+    }
+
+    /// Removes a waiter. Whether anybody still waits for this call.
+    pub(super) fn leave(&mut self, request: &Request, pass: PassId) -> bool {
+        if let Some(asked) = self.asked.iter_mut().find(|asked| asked.request == *request) {
+            asked.waiters.remove(&pass);
+        }
+        self.asked.iter().any(|asked| !asked.waiters.is_empty())
+    }
+}
+
+/// What to do about a call that failed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// The group pauses, for as long as the store asks, and asks again.
+    Pause(Option<Duration>),
+    /// One of the requests may be the cause: ask in halves. The weight says how dear an attempt is.
+    Split {
+        /// See [`SPLIT_BUDGET`].
+        weight: u32,
+    },
+    /// All requests fail.
+    Fail,
+}
+
+/// A group whose calls fail in a row with this much weight is broken as a whole and is not split any
+/// further. One culprit among 256 requests is found within 9 failed calls, and the calls without it
+/// succeed in between.
+pub(super) const SPLIT_BUDGET: u32 = 12;
+
+/// What the failure of a call asks for.
+pub(super) fn remedy(error: &CallError) -> Remedy {
+    match error {
+        CallError::Store(error) => match &error.kind {
+            StoreErrorKind::Throttled(after) | StoreErrorKind::Unavailable(after) => Remedy::Pause(*after),
+            StoreErrorKind::Denied | StoreErrorKind::Unauthenticated => Remedy::Fail,
+            StoreErrorKind::Host(error) => remedy(error),
+            StoreErrorKind::NotFound
+            | StoreErrorKind::Invalid(_)
+            | StoreErrorKind::TooLarge
+            | StoreErrorKind::Unsupported
+            | StoreErrorKind::Ambiguous
+            | StoreErrorKind::Internal
+            | StoreErrorKind::Other(_) => Remedy::Split { weight: 1 },
+        },
+        CallError::Egress(EgressError::TimedOut { .. } | EgressError::Unreachable { .. }) | CallError::Host(_) => {
+            Remedy::Pause(None)
+        }
+        CallError::Identity { transient, .. } => {
+            if *transient {
+                Remedy::Pause(None)
+            } else {
+                Remedy::Fail
+            }
+        }
+        // Half a minute each: a store that never answers must not be asked for long.
+        CallError::Wall(_) => Remedy::Split { weight: SPLIT_BUDGET / 3 },
+        CallError::Trap(_)
+        | CallError::Cpu(_)
+        | CallError::Memory(_)
+        | CallError::Output { .. }
+        | CallError::Protocol(_)
+        | CallError::Egress(_) => Remedy::Split { weight: 1 },
+    }
+}
+
+/// The rest that a single failed request asks for, if asking it again can help within the pass.
+pub(super) fn rest_asked_for(kind: &StoreErrorKind) -> Option<Option<Duration>> {
+    match kind {
+        StoreErrorKind::Throttled(after) | StoreErrorKind::Unavailable(after) => Some(*after),
+        StoreErrorKind::Host(error) => match remedy(error) {
+            Remedy::Pause(after) => Some(after),
+            Remedy::Split { .. } | Remedy::Fail => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyhole_core::StoreError;
+
+    fn store(kind: StoreErrorKind) -> CallError {
+        CallError::Store(StoreError { kind, message: "m".into(), store_code: None })
+    }
+
+    #[test]
+    fn trouble_of_the_store_pauses_a_refused_identity_fails_and_the_rest_is_halved() {
+        let after = Some(Duration::from_secs(3));
+        assert_eq!(remedy(&store(StoreErrorKind::Throttled(after))), Remedy::Pause(after));
+        assert_eq!(remedy(&CallError::Host("full".into())), Remedy::Pause(None));
+        assert_eq!(remedy(&store(StoreErrorKind::Denied)), Remedy::Fail);
+        assert_eq!(remedy(&CallError::Identity { message: "m".into(), transient: false }), Remedy::Fail);
+        assert_eq!(remedy(&CallError::Identity { message: "m".into(), transient: true }), Remedy::Pause(None));
+        assert_eq!(remedy(&CallError::Output { what: "answer", limit: 1 }), Remedy::Split { weight: 1 });
+    }
+}

@@ -1,0 +1,174 @@
+//! Requests that may meet in a call: those for one plugin with one set of settings as one identity.
+//!
+//! Namespaces do not divide groups, even where batches must not mix them: equal requests are joined and
+//! a store's throttling concerns all. The queue's lanes keep tenants apart.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyhole_core::{Failure, GroupKey, Request};
+use tokio::task::Id;
+use tokio::time::Instant;
+
+use super::fetch::Fetch;
+use super::pace::Pace;
+use super::queue::Queue;
+
+/// Tells groups apart while the planner runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct GroupId(u64);
+
+/// What the plugin says about a group's settings.
+#[derive(Clone, Debug)]
+pub(super) enum Settings {
+    /// Not asked yet.
+    Unknown,
+    /// Being asked.
+    Asked,
+    /// Nothing is wrong with them.
+    Accepted,
+}
+
+/// One group.
+pub(super) struct Group {
+    /// Without a namespace.
+    pub(super) key: GroupKey,
+    /// The newest plugin that a plan came with; the same file, perhaps under another grant.
+    pub(super) source: Arc<dyn Fetch>,
+    pub(super) settings: Settings,
+    pub(super) queue: Queue,
+    pub(super) pace: Pace,
+    /// The calls that ask for a request, the newest last.
+    pub(super) in_flight: HashMap<Request, Vec<Id>>,
+    /// Calls in flight, validation included.
+    pub(super) running: usize,
+    /// Weight of the calls that failed since the last that brought answers, see [`super::batch::SPLIT_BUDGET`].
+    pub(super) faults: u32,
+    /// The last call found its backend in trouble.
+    pub(super) failing: bool,
+    /// Why the group pauses, and until when.
+    pub(super) trouble: Option<(Failure, Instant)>,
+    objects: usize,
+    intervals: BTreeMap<Duration, usize>,
+}
+
+impl Group {
+    /// What to say to objects that would have to wait longer than `hold` for the end of a pause.
+    pub(super) fn refusal(&self, now: Instant, hold: Duration) -> Option<Failure> {
+        let (failure, until) = self.trouble.as_ref()?;
+        let left = until.saturating_duration_since(now);
+        (left > hold).then(|| Failure { retry_after: Some(left), ..failure.clone() })
+    }
+
+    /// Length and phase of the common ticks: the shortest interval of its objects, and a part of it that
+    /// differs from group to group, so that not all groups of a cluster call in the same second.
+    pub(super) fn ticks(&self) -> (Duration, Duration) {
+        let grid = self.intervals.first_key_value().map_or(Duration::ZERO, |(interval, _)| *interval);
+        let mut hasher = DefaultHasher::new();
+        self.key.hash(&mut hasher);
+        #[expect(clippy::cast_precision_loss, reason = "any fraction does")]
+        let fraction = hasher.finish() as f64 / (u64::MAX as f64 + 1.0);
+        (grid, grid.mul_f64(fraction))
+    }
+
+    /// Notes that this call asks for these requests no more.
+    pub(super) fn landed<'a>(&mut self, call: Id, requests: impl Iterator<Item = &'a Request>) {
+        for request in requests {
+            if let Some(calls) = self.in_flight.get_mut(request) {
+                calls.retain(|&other| other != call);
+                if calls.is_empty() {
+                    self.in_flight.remove(request);
+                }
+            }
+        }
+    }
+}
+
+/// All groups that have an object.
+#[derive(Default)]
+pub(super) struct Groups {
+    ids: HashMap<GroupKey, GroupId>,
+    groups: BTreeMap<GroupId, Group>,
+    last: u64,
+}
+
+impl Groups {
+    pub(super) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    pub(super) fn get(&self, id: GroupId) -> Option<&Group> {
+        self.groups.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.groups.get_mut(&id)
+    }
+
+    /// Adds an object to its group, which may be new.
+    pub(super) fn enter(
+        &mut self,
+        key: &GroupKey,
+        source: &Arc<dyn Fetch>,
+        interval: Option<Duration>,
+        pace: impl FnOnce() -> Pace,
+    ) -> GroupId {
+        let key = GroupKey { namespace: None, ..key.clone() };
+        let id = *self.ids.entry(key.clone()).or_insert_with(|| {
+            self.last += 1;
+            GroupId(self.last)
+        });
+        let group = self.groups.entry(id).or_insert_with(|| Group {
+            key,
+            source: Arc::clone(source),
+            settings: Settings::Unknown,
+            queue: Queue::default(),
+            pace: pace(),
+            in_flight: HashMap::new(),
+            running: 0,
+            faults: 0,
+            failing: false,
+            trouble: None,
+            objects: 0,
+            intervals: BTreeMap::new(),
+        });
+        if !Arc::ptr_eq(&group.source, source) {
+            group.source = Arc::clone(source);
+            group.settings = Settings::Unknown;
+        }
+        group.objects += 1;
+        if let Some(interval) = interval {
+            *group.intervals.entry(interval).or_default() += 1;
+        }
+        id
+    }
+
+    /// Takes an object out; a group without objects ends.
+    pub(super) fn leave(&mut self, id: GroupId, interval: Option<Duration>) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.objects = group.objects.saturating_sub(1);
+        if let Some(interval) = interval
+            && let Some(count) = group.intervals.get_mut(&interval)
+        {
+            *count -= 1;
+            if *count == 0 {
+                group.intervals.remove(&interval);
+            }
+        }
+        if group.objects == 0
+            && let Some(group) = self.groups.remove(&id)
+        {
+            self.ids.remove(&group.key);
+        }
+    }
+}
+
+/// For a call that has been running for longer than this, its backend counts as slow.
+pub(super) const SLOW: Duration = Duration::from_secs(2);
+
+/// Whether a call that began then is slow by now.
+pub(super) fn is_slow(started: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(started) > SLOW
+}
