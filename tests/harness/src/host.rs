@@ -232,6 +232,7 @@ fn run(config: &HostConfig, scratch: &Scratch) -> anyhow::Result<(Process, u16)>
         .env("HOME", scratch.join("home"))
         .env("KUBECONFIG", scratch.join("kubeconfig"))
         .env("METRICS_PORT", port.to_string())
+        .env("KEYHOLE_CACHE_DIR", keyhole_test_assets::root()?)
         .envs(&config.environment);
     Ok((Process::spawn("keyhole", command, &scratch.join("host.log"))?, port))
 }

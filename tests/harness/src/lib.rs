@@ -17,6 +17,7 @@ mod moto;
 mod ports;
 mod process;
 mod scratch;
+mod secrets_manager;
 
 pub use cluster_setup::{Installed, Manifest, apply};
 pub use control_plane::{ControlPlane, client};
@@ -25,3 +26,4 @@ pub use host::{Host, HostConfig, Metrics, keyhole_binary};
 pub use moto::Moto;
 pub use process::Process;
 pub use scratch::Scratch;
+pub use secrets_manager::SecretsManagerEndpoint;

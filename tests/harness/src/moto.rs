@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use keyhole_test_assets::MotoEnvironment;
 use keyhole_test_aws::Credentials;
-use serde_json::{Value, json};
 
 use crate::eventually::eventually;
 use crate::process::Process;
 use crate::scratch::Scratch;
+use crate::secrets_manager::SecretsManagerEndpoint;
 use crate::{http, ports};
 
 /// Importing all of moto takes seconds.
@@ -79,34 +79,9 @@ impl Moto {
         }
     }
 
-    /// Creates a secret with a text value.
-    pub async fn create_secret(&self, region: &str, name: &str, text: &str) -> anyhow::Result<()> {
-        self.call(region, "CreateSecret", &json!({"Name": name, "SecretString": text}))
-            .await
-            .map(drop)
-    }
-
-    /// Gives a secret a new current value.
-    pub async fn rotate_secret(&self, region: &str, name: &str, text: &str) -> anyhow::Result<()> {
-        self.call(
-            region,
-            "PutSecretValue",
-            &json!({"SecretId": name, "SecretString": text}),
-        )
-        .await
-        .map(drop)
-    }
-
-    /// Calls Secrets Manager; moto takes the region from the scope and looks at nothing else.
-    pub async fn call(&self, region: &str, operation: &str, input: &Value) -> anyhow::Result<Value> {
-        let scope = format!("AKIAMOTO/20260101/{region}/secretsmanager/aws4_request");
-        let authorization = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
-        let headers = [
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", &format!("secretsmanager.{operation}")),
-            ("authorization", &authorization),
-        ];
-        let answer = http::post(&self.endpoint, &headers, input.to_string()).await?;
-        serde_json::from_str(&answer).with_context(|| format!("moto answered {answer}"))
+    /// Its Secrets Manager.
+    #[must_use]
+    pub fn secrets_manager(&self) -> SecretsManagerEndpoint {
+        SecretsManagerEndpoint::new(&self.endpoint)
     }
 }

@@ -11,7 +11,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Writes `tls.crt`, `tls.key` and `service-account.key` into `folder`.
+    /// Writes `tls.{crt,key}` and `service-account.{key,pub}` into `folder`.
     pub fn create(folder: &Path) -> anyhow::Result<Self> {
         let mut params = CertificateParams::new(Vec::<String>::new())?;
         params
@@ -28,7 +28,9 @@ impl Certificates {
         let certificate = params.signed_by(&key, &authority)?;
         fs::write(folder.join("tls.crt"), certificate.pem())?;
         fs::write(folder.join("tls.key"), key.serialize_pem())?;
-        fs::write(folder.join("service-account.key"), KeyPair::generate()?.serialize_pem())?;
+        let tokens = KeyPair::generate()?;
+        fs::write(folder.join("service-account.key"), tokens.serialize_pem())?;
+        fs::write(folder.join("service-account.pub"), tokens.public_key_pem())?;
         Ok(Self {
             authority_pem: authority.pem(),
         })

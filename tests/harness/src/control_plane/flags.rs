@@ -72,8 +72,7 @@ impl Layout {
             ))
             .arg(format!("--token-auth-file={}", self.tokens().display()))
             .arg("--authorization-mode=RBAC")
-            .arg("--disable-admission-plugins=ServiceAccount")
-            .arg("--v=1");
+            .arg("--disable-admission-plugins=ServiceAccount");
         command
     }
 
@@ -82,7 +81,7 @@ impl Layout {
         command
             .arg(format!("--kubeconfig={}", self.admin_kubeconfig().display()))
             .arg("--controllers=garbage-collector-controller,namespace-controller")
-            .args(["--leader-elect=false", "--secure-port=0", "--v=1"])
+            .args(["--leader-elect=false", "--secure-port=0"])
             .arg(format!("--cert-dir={}", self.file("certificates")));
         command
     }
