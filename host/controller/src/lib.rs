@@ -33,6 +33,7 @@ pub mod metrics;
 pub mod plan;
 pub mod planner;
 mod preflight;
+pub mod render;
 pub mod report;
 pub mod watch;
 pub mod write;

@@ -142,17 +142,20 @@ impl Sts {
                 let remedy = "allow sts:AssumeRole to the operator's identity, and name that identity in the role's trust policy";
                 (format!("{said}; {remedy}"), false)
             }
+            // A gateway's page in place of an answer ends up here too.
+            SdkError::ServiceError(service) if code.is_empty() => (
+                format!(
+                    "{at} answered with status {} and no error code",
+                    service.raw().status().as_u16()
+                ),
+                true,
+            ),
             SdkError::ServiceError(service) => {
                 let server = service.raw().status().as_u16() >= 500;
                 let throttled = matches!(
                     code,
                     "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException"
                 );
-                let code = if code.is_empty() {
-                    "an error without a code"
-                } else {
-                    code
-                };
                 (format!("STS answered {}", explain::cut(code)), server || throttled)
             }
             _ => (format!("the answer of {at} makes no sense"), true),

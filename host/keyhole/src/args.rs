@@ -138,7 +138,8 @@ impl Args {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Run(args) => crate::run::run(*args),
-            Command::Render(_) | Command::Manifests(_) => anyhow::bail!("under construction"),
+            Command::Render(args) => crate::render::run(*args),
+            Command::Manifests(_) => anyhow::bail!("under construction"),
             Command::Crds(args) => crate::crds::run(args),
             Command::Version(VersionArgs {}) => crate::text::print(&format!("{}\n", crate::text::VERSION)),
             Command::Precompile(args) => crate::precompile::run(args),

@@ -22,6 +22,7 @@ mod kes_environment;
 mod logs;
 mod observe;
 mod precompile;
+mod render;
 mod run;
 mod stop;
 mod text;

@@ -1,0 +1,219 @@
+//! `keyhole render` through the real plugin in the real sandbox, against an AWS that verifies signatures.
+
+use super::*;
+use keyhole_test_aws::{Deny, FakeAws, FakeConfig};
+
+const APP: &str = "arn:aws:iam::123456789012:role/app";
+
+struct Scene {
+    aws: FakeAws,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let aws = FakeAws::start(FakeConfig::default()).unwrap();
+        aws.set_secret("eu-west-1", "db", r#"{"user":"app","password":"correct horse"}"#);
+        aws.set_secret("eu-west-1", "plain", "battery staple");
+        Self {
+            aws,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn render(&self, arguments: &[&str], yaml: &str) -> Output {
+        let base = self.aws.base_credentials();
+        let mut command = keyhole();
+        command
+            .args(["render", "-f", "-"])
+            .args(arguments)
+            .env("AWS_ENDPOINT_URL", self.aws.endpoint())
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_ACCESS_KEY_ID", base.access_key_id)
+            .env("AWS_SECRET_ACCESS_KEY", base.secret_access_key)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("KEYHOLE_CACHE_DIR", cache())
+            .current_dir(self.folder.path());
+        with_input(&mut command, yaml.as_bytes())
+    }
+}
+
+/// Compiled plugins are shared by the tests: the first one compiles.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
+
+fn object(name: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: kubernetes-client.io/v1\nkind: ExternalSecret\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+    )
+}
+
+const DB: &str =
+    "{backendType: secretsManager, data: [{key: db, name: pw, property: password}, {key: plain, name: p}]}";
+
+#[test]
+fn objects_become_secrets() {
+    let scene = Scene::new();
+    let output = scene.render(&[], &(object("one", DB) + &object("two", DB)));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let secrets: Vec<k8s_openapi::api::core::v1::Secret> = serde_saphyr::from_multiple(&text(&output.stdout)).unwrap();
+    assert_eq!(secrets.len(), 2);
+    let data = secrets[1].data.as_ref().unwrap();
+    assert_eq!(
+        (&data["pw"].0[..], &data["p"].0[..]),
+        (&b"correct horse"[..], &b"battery staple"[..])
+    );
+    assert_eq!(secrets[1].metadata.name.as_deref(), Some("two"));
+    assert_eq!(secrets[1].metadata.namespace.as_deref(), Some("default"));
+    assert_eq!(
+        scene.aws.counts().total(),
+        1,
+        "one batch serves both: {:?}",
+        scene.aws.counts()
+    );
+    assert_eq!(scene.aws.counts().refused, 0);
+}
+
+#[test]
+fn redacted_output_tells_no_value() {
+    let scene = Scene::new();
+    let output = scene.render(&["--redact"], &object("one", DB));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(printed.contains("pw: 13 bytes"), "{printed}");
+    for value in ["correct horse", "Y29ycmVjdCBob3JzZQ", "battery"] {
+        assert!(!printed.contains(value));
+    }
+}
+
+#[test]
+fn what_fails_is_told_per_object_and_the_rest_is_printed() {
+    let scene = Scene::new();
+    let missing = "{backendType: secretsManager, data: [{key: absent, name: a}]}";
+    let property = "{backendType: secretsManager, data: [{key: db, name: a, property: oops}]}";
+    let backend = "{backendType: nothing, data: [{key: db, name: a}]}";
+    let yaml = [
+        object("missing", missing),
+        object("property", property),
+        object("backend", backend),
+        object("good", DB),
+    ]
+    .concat();
+    let output = scene.render(&[], &yaml);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    let line = |name: &str| {
+        let start = format!("default/{name}: ");
+        errors
+            .lines()
+            .find(|line| line.starts_with(&start))
+            .unwrap_or_else(|| panic!("{name}: {errors}"))
+            .to_owned()
+    };
+    assert!(
+        line("missing").contains("NotFound") && line("missing").contains("absent"),
+        "{errors}"
+    );
+    assert!(
+        line("property").contains("Could not find property oops in db"),
+        "{errors}"
+    );
+    assert!(
+        line("backend").contains("no plugin serves backendType \"nothing\""),
+        "{errors}"
+    );
+    assert_eq!(errors.lines().count(), 3, "{errors}");
+    assert_eq!(text(&output.stdout).matches("kind: Secret").count(), 1);
+    assert!(!errors.contains("correct horse"));
+}
+
+#[test]
+fn a_role_is_assumed_and_a_denied_one_is_named() {
+    let scene = Scene::new();
+    let spec = DB.replace("{backendType", &format!("{{roleArn: \"{APP}\", backendType"));
+    let output = scene.render(&[], &object("one", &spec));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(scene.aws.counts().of("AssumeRole"), 1);
+    let fetch = scene.aws.requests().pop().unwrap();
+    assert!(
+        fetch
+            .principal
+            .unwrap()
+            .ends_with("assumed-role/app/k8s-external-secrets")
+    );
+
+    scene.aws.deny(Deny::role(APP));
+    let output = scene.render(&[], &object("one", &spec));
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert!(
+        errors.contains(&format!("cannot assume role {APP}")) && errors.contains("trust policy"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn without_credentials_the_remedy_is_told() {
+    let scene = Scene::new();
+    let mut command = keyhole();
+    command
+        .args(["render", "-f", "-", "--aws-region", "eu-west-1"])
+        .env("AWS_ENDPOINT_URL", scene.aws.endpoint())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("KEYHOLE_CACHE_DIR", cache());
+    let output = with_input(&mut command, object("one", DB).as_bytes());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("the operator has no AWS credentials; give its service account a role"));
+    assert_eq!(scene.aws.counts().total(), 0);
+}
+
+#[test]
+fn nothing_to_render_is_an_error() {
+    let scene = Scene::new();
+    let output = scene.render(&[], "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("no ExternalSecret"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_damaged_file_in_the_cache_is_compiled_again() {
+    let scene = Scene::new();
+    let cache = tempfile::tempdir().unwrap();
+    let render = || {
+        let base = scene.aws.base_credentials();
+        let mut command = keyhole();
+        command
+            .args(["render", "-f", "-", "--log-level", "info"])
+            .env("AWS_ENDPOINT_URL", scene.aws.endpoint())
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_ACCESS_KEY_ID", base.access_key_id)
+            .env("AWS_SECRET_ACCESS_KEY", base.secret_access_key)
+            .env("KEYHOLE_CACHE_DIR", cache.path());
+        let output = with_input(&mut command, object("one", DB).as_bytes());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    assert!(render().contains("plugin compiled"));
+    assert!(
+        !render().contains("plugin compiled"),
+        "the second start compiles nothing"
+    );
+    let plugins = cache.path().join("plugins");
+    for entry in std::fs::read_dir(&plugins).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let log = render();
+    assert!(
+        log.contains("a compiled plugin is not used") && log.contains("plugin compiled"),
+        "{log}"
+    );
+}
