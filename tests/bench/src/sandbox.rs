@@ -142,7 +142,7 @@ impl Guest {
 fn hostile_guest() -> anyhow::Result<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let file = keyhole_guests::build(&root.join("tests/hostile"), "keyhole-hostile", &target.join("guests"))?;
+    let file = keyhole_guests::build(&root.join("tests/hostile"), "hostile-guest", &target.join("guests"))?;
     Ok(std::fs::read(file)?)
 }
 
