@@ -1,0 +1,16 @@
+//! The controller against a real API server, with a store in memory in place of a plugin.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod old_crd;
+mod plane;
+mod secrets;
+mod start;
+mod status;
+mod store;
+mod world;
