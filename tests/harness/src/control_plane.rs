@@ -6,6 +6,7 @@
 mod certificates;
 mod flags;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -185,6 +186,12 @@ impl ControlPlane {
     #[must_use]
     pub fn url(&self) -> String {
         self.layout.url()
+    }
+
+    /// Address of the API server.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.layout.apiserver_port))
     }
 
     /// The admin's token, to search logs for.

@@ -16,6 +16,7 @@ mod http;
 mod moto;
 mod ports;
 mod process;
+mod proxy;
 mod scratch;
 mod secrets_manager;
 
@@ -25,5 +26,6 @@ pub use eventually::{eventually, eventually_blocking};
 pub use host::{Host, HostConfig, Metrics, keyhole_binary};
 pub use moto::Moto;
 pub use process::Process;
+pub use proxy::Proxy;
 pub use scratch::Scratch;
 pub use secrets_manager::SecretsManagerEndpoint;

@@ -27,8 +27,9 @@ impl Layout {
         self.folder.join(format!("{name}.log"))
     }
 
-    fn file(&self, name: &str) -> String {
-        self.folder.join(name).display().to_string()
+    /// `--NAME=FILE`, a file or folder of this control plane.
+    fn flag(&self, name: &str, file: &str) -> String {
+        format!("--{name}={}", self.folder.join(file).display())
     }
 
     fn etcd_url(&self) -> String {
@@ -42,7 +43,7 @@ impl Layout {
         let mut command = Command::new(binary);
         command
             .args(["--unsafe-no-fsync", "--log-level=warn", "--name=default"])
-            .arg(format!("--data-dir={}", self.file("etcd")))
+            .arg(self.flag("data-dir", "etcd"))
             .arg(format!("--listen-client-urls={client}"))
             .arg(format!("--advertise-client-urls={client}"))
             .arg(format!("--listen-peer-urls={peer}"))
@@ -56,20 +57,14 @@ impl Layout {
         command
             .arg(format!("--etcd-servers={}", self.etcd_url()))
             .arg(format!("--secure-port={}", self.apiserver_port))
-            .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
-            .arg(format!("--cert-dir={}", self.file("certificates")))
-            .arg(format!("--tls-cert-file={}", self.file("tls.crt")))
-            .arg(format!("--tls-private-key-file={}", self.file("tls.key")))
+            .args(["--bind-address=127.0.0.1", "--endpoint-reconciler-type=none"])
+            .arg(self.flag("cert-dir", "certificates"))
+            .arg(self.flag("tls-cert-file", "tls.crt"))
+            .arg(self.flag("tls-private-key-file", "tls.key"))
             .arg("--service-cluster-ip-range=10.0.0.0/24")
             .arg("--service-account-issuer=https://kubernetes.default.svc")
-            .arg(format!(
-                "--service-account-key-file={}",
-                self.file("service-account.key")
-            ))
-            .arg(format!(
-                "--service-account-signing-key-file={}",
-                self.file("service-account.key")
-            ))
+            .arg(self.flag("service-account-key-file", "service-account.pub"))
+            .arg(self.flag("service-account-signing-key-file", "service-account.key"))
             .arg(format!("--token-auth-file={}", self.tokens().display()))
             .arg("--authorization-mode=RBAC")
             .arg("--disable-admission-plugins=ServiceAccount");
@@ -82,7 +77,7 @@ impl Layout {
             .arg(format!("--kubeconfig={}", self.admin_kubeconfig().display()))
             .arg("--controllers=garbage-collector-controller,namespace-controller")
             .args(["--leader-elect=false", "--secure-port=0"])
-            .arg(format!("--cert-dir={}", self.file("certificates")));
+            .arg(self.flag("cert-dir", "certificates"));
         command
     }
 }

@@ -1,0 +1,192 @@
+//! What goes wrong is said on the object, and the Secret stays as it was.
+
+use keyhole_test_aws::{Deny, Effect, Fault};
+use serde_json::json;
+
+use crate::case::{Case, ready, unique};
+use crate::world::{REGION, case};
+
+/// A Secret that exists, then an object that fails: the Secret must not change.
+async fn synced(case: &Case) -> (String, String) {
+    let value = unique("kept");
+    let key = case.set("db", value.clone());
+    case.create("app", json!([{"key": key, "name": "value"}])).await;
+    case.expect_data("app", &[("value", &value)]).await;
+    case.expect_success("app").await;
+    (key, value)
+}
+
+#[test]
+fn a_missing_key_is_named_with_its_region() {
+    case(async |case| {
+        let key = case.key("nowhere");
+        case.create("app", json!([{"key": key, "name": "value"}])).await;
+        let status = case.expect_error("app", "NotFound", &[&key, REGION, "data[0]"]).await;
+        assert!(ready(&status)["message"].as_str().unwrap().contains(&key), "{status}");
+        assert_eq!(case.data("app").await, None);
+        // And comes as soon as it exists.
+        let value = unique("late");
+        case.set("nowhere", value.clone());
+        case.expect_data("app", &[("value", &value)]).await;
+        case.expect_success("app").await;
+    });
+}
+
+#[test]
+fn a_missing_property_is_told_in_the_words_of_kes() {
+    case(async |case| {
+        let key = case.set("db", json!({"user": unique("user")}).to_string());
+        case.create("app", json!([{"key": key, "name": "value", "property": "password"}]))
+            .await;
+        let status = case.expect_error("app", "InvalidValue", &[]).await;
+        assert_eq!(
+            status["status"],
+            format!("ERROR, Could not find property password in {key}")
+        );
+        assert_eq!(case.data("app").await, None);
+    });
+}
+
+#[test]
+fn a_value_that_is_no_json_has_no_properties() {
+    case(async |case| {
+        let key = case.set("db", unique("not-json"));
+        case.create("app", json!([{"key": key, "name": "value", "property": "password"}]))
+            .await;
+        case.expect_error("app", "InvalidValue", &[&key]).await;
+        assert_eq!(case.data("app").await, None);
+    });
+}
+
+#[test]
+fn a_backend_that_nobody_serves_is_named_with_those_that_are() {
+    case(async |case| {
+        case.create_spec(
+            "app",
+            json!({"backendType": "vaultOfDoom", "data": [{"key": "a", "name": "b"}]}),
+        )
+        .await;
+        case.expect_error("app", "NoPlugin", &["vaultOfDoom", "secretsManager"])
+            .await;
+        assert_eq!(case.data("app").await, None);
+    });
+}
+
+#[test]
+fn a_denied_secret_is_told_with_the_identity() {
+    case(async |case| {
+        let (key, value) = synced(case).await;
+        case.world
+            .aws
+            .deny(Deny::action("secretsmanager:GetSecretValue").on(&key));
+        case.expect_error("app", "AccessDenied", &["data[0]"]).await;
+        assert_eq!(case.data("app").await.unwrap()["value"], value.as_bytes());
+    });
+}
+
+#[test]
+fn a_denied_role_is_named() {
+    case(async |case| {
+        let role = format!("arn:aws:iam::123456789012:role/{}", case.namespace);
+        case.world.aws.deny(Deny::role(&role));
+        let key = case.set("db", unique("unreachable"));
+        let spec = json!({"backendType": "secretsManager", "roleArn": role, "data": [{"key": key, "name": "value"}]});
+        case.create_spec("app", spec).await;
+        case.expect_error("app", "Unauthenticated", &[&role]).await;
+        assert_eq!(case.data("app").await, None);
+    });
+}
+
+#[test]
+fn one_missing_key_of_two_leaves_the_whole_secret_as_it_was() {
+    case(async |case| {
+        let (key, value) = synced(case).await;
+        let other = unique("other");
+        case.set("db", other);
+        let data = json!([{"key": key, "name": "value"}, {"key": case.key("nowhere"), "name": "more"}]);
+        case.patch("app", json!({"spec": {"data": data}})).await;
+        case.expect_error("app", "NotFound", &["data[1]"]).await;
+        let data = case.data("app").await.unwrap();
+        // The rotation may have arrived before the edit; a part of the new spec may not.
+        assert_eq!(data.keys().collect::<Vec<_>>(), ["value"]);
+        assert!(
+            data["value"].starts_with(b"kept") || data["value"].starts_with(b"other"),
+            "{value}"
+        );
+    });
+}
+
+#[test]
+fn a_field_that_is_not_served_is_reported() {
+    case(async |case| {
+        let key = case.set("db", unique("template"));
+        let template = json!({"metadata": {"labels": {"a": "b"}}});
+        let spec =
+            json!({"backendType": "secretsManager", "template": template, "data": [{"key": key, "name": "value"}]});
+        case.create_spec("app", spec).await;
+        case.expect_error("app", "InvalidSpec", &["template"]).await;
+        assert_eq!(case.data("app").await, None);
+    });
+}
+
+#[test]
+fn throttling_and_outages_pass() {
+    case(async |case| {
+        let value = unique("patience");
+        let key = case.set("db", value.clone());
+        let aws = &case.world.aws;
+        aws.fault(Fault::everywhere().secret(&key).times(2).throttle());
+        aws.fault(Fault::everywhere().secret(&key).times(2));
+        case.create("app", json!([{"key": key, "name": "value"}])).await;
+        case.expect_data("app", &[("value", &value)]).await;
+        case.expect_success("app").await;
+    });
+}
+
+#[test]
+fn answers_that_are_no_answers_leave_the_secret_as_it_was() {
+    case(async |case| {
+        // Its own region: a torn answer hits everybody in the batch.
+        let region = "eu-south-2";
+        let value = unique("torn");
+        let key = case.key("db");
+        case.world.values.lock().unwrap().push(value.clone().into_bytes());
+        case.world.aws.set_secret(region, &key, value.clone());
+        let data = json!([{"key": key, "name": "value"}]);
+        case.create_spec(
+            "app",
+            json!({"backendType": "secretsManager", "region": region, "data": data}),
+        )
+        .await;
+        case.expect_data("app", &[("value", &value)]).await;
+        for effect in [Effect::Truncate, Effect::Html, Effect::Reset] {
+            case.world
+                .aws
+                .fault(Fault::everywhere().region(region).times(3).effect(effect));
+            case.expect_status("app", "an error", |line| line.starts_with("ERROR, "))
+                .await;
+            assert_eq!(case.data("app").await.unwrap()["value"], value.as_bytes());
+            case.expect_success("app").await;
+        }
+    });
+}
+
+#[test]
+fn what_the_schema_forbids_the_api_server_refuses() {
+    case(async |case| {
+        let refused = [
+            json!({"data": [{"key": "a", "name": "b"}]}),
+            json!({"backendType": "secretsManager"}),
+            json!({"backendType": "secretsManager", "data": [{"key": "a"}]}),
+            json!({"backendType": "azureKeyVault", "data": [{"key": "a", "name": "b"}]}),
+        ];
+        for spec in refused {
+            let object = crate::case::external_secret("app", spec.clone());
+            let outcome = case.objects().create(&Default::default(), &object).await;
+            assert!(
+                outcome.is_err_and(|error| error.to_string().contains("invalid")),
+                "accepted: {spec}"
+            );
+        }
+    });
+}

@@ -1,0 +1,170 @@
+//! A Secret of somebody else is left alone, and writers who meet do no harm.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use keyhole_test_harness::eventually;
+use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use crate::case::{PATIENCE, unique};
+use crate::world::case;
+
+#[test]
+fn a_foreign_secret_is_left_alone() {
+    case(async |case| {
+        let foreign = serde_json::from_value(json!({"metadata": {"name": "app"}, "stringData": {"mine": "hands off"}}));
+        let before = case
+            .secrets()
+            .create(&PostParams::default(), &foreign.unwrap())
+            .await
+            .unwrap();
+        let key = case.set("db", unique("ours"));
+        case.create("app", json!([{"key": key, "name": "value"}])).await;
+        case.expect_error("app", "TargetConflict", &["app"]).await;
+        let after = case.secrets().get("app").await.unwrap();
+        assert_eq!(before.resource_version(), after.resource_version());
+        assert!(after.owner_references().is_empty());
+    });
+}
+
+#[test]
+fn a_foreign_secret_that_is_already_right_is_not_adopted() {
+    case(async |case| {
+        let value = unique("same");
+        let key = case.set("db", value.clone());
+        let labels = json!({"externalsecrets.kubernetes-client.io/managed": "true"});
+        let foreign = json!({"metadata": {"name": "app", "ownerReferences": [{
+            "apiVersion": "v1", "kind": "ConfigMap", "name": "somebody", "uid": "0", "controller": true,
+        }], "labels": labels}, "type": "Opaque", "stringData": {"value": value}});
+        let foreign = serde_json::from_value(foreign).unwrap();
+        let before = case.secrets().create(&PostParams::default(), &foreign).await.unwrap();
+        // An owner that does not exist is collected; look at once.
+        case.create("app", json!([{"key": key, "name": "value"}])).await;
+        let after = case.secrets().get_opt("app").await.unwrap();
+        if let Some(after) = after.filter(|after| after.uid() == before.uid()) {
+            assert_eq!(after.owner_references().len(), 1);
+        }
+    });
+}
+
+#[test]
+fn a_status_conflict_is_survived() {
+    case(async |case| {
+        let value = unique("conflict");
+        let key = case.set("db", value.clone());
+        case.create("app", json!([{"key": key, "name": "value"}])).await;
+        // Somebody writes the object as fast as the API server takes it, while the host writes its status.
+        let names = ["refresh-a", "refresh-b", "refresh-c", "refresh-d"];
+        let writers = names.map(|name| async move {
+            for round in 0..25 {
+                case.patch("app", json!({"metadata": {"annotations": {name: round.to_string()}}}))
+                    .await;
+            }
+        });
+        join_all(writers).await;
+        case.patch("app", json!({"spec": {"data": [{"key": key, "name": "renamed"}]}}))
+            .await;
+        case.expect_data("app", &[("renamed", &value)]).await;
+        let object = case.objects().get("app").await.unwrap();
+        assert_eq!(
+            case.expect_success("app").await["observedGeneration"].as_i64(),
+            object.metadata.generation
+        );
+        assert_eq!(object.annotations()["refresh-d"], "24", "what others wrote stays");
+    });
+}
+
+#[test]
+fn writers_who_fight_over_a_secret_do_not_stop_the_host() {
+    case(async |case| {
+        let value = unique("fight");
+        let key = case.set("db", value.clone());
+        case.create_slow("app", json!([{"key": key, "name": "value"}])).await;
+        case.expect_data("app", &[("value", &value)]).await;
+        for round in 0..5 {
+            let patch = json!({"stringData": {"value": format!("round {round}")}});
+            case.secrets()
+                .patch("app", &PatchParams::default(), &Patch::Merge(patch))
+                .await
+                .unwrap();
+        }
+        case.expect_data("app", &[("value", &value)]).await;
+    });
+}
+
+#[test]
+fn an_object_of_another_instance_is_not_touched() {
+    case(async |case| {
+        let value = unique("instance");
+        let key = case.set("db", value.clone());
+        let spec =
+            json!({"backendType": "secretsManager", "controllerId": "blue", "data": [{"key": key, "name": "value"}]});
+        case.create_spec("theirs", spec).await;
+        case.create("ours", json!([{"key": key, "name": "value"}])).await;
+        case.expect_data("ours", &[("value", &value)]).await;
+        case.expect_success("ours").await;
+        assert_eq!(case.data("theirs").await, None);
+        let theirs = case.objects().get("theirs").await.unwrap();
+        assert!(theirs.data["status"].is_null(), "{:?}", theirs.data);
+    });
+}
+
+#[test]
+fn a_host_of_another_instance_serves_its_own() {
+    case(async |case| {
+        let value = unique("blue");
+        let key = case.set("db", value.clone());
+        let instance = format!("blue-{}", case.namespace);
+        let mut host = keyhole_test_harness::Host::start(case.own_host(&instance))
+            .await
+            .unwrap();
+        let spec =
+            json!({"backendType": "secretsManager", "controllerId": instance, "data": [{"key": key, "name": "value"}]});
+        case.create_spec("app", spec).await;
+        case.expect_data("app", &[("value", &value)]).await;
+        let status = host.sigterm_and_wait(PATIENCE).await.unwrap();
+        assert!(status.success(), "{status}");
+        case.keep_log(host.log());
+    });
+}
+
+#[test]
+fn events_tell_transitions_and_no_more() {
+    case(async |case| {
+        let value = unique("events");
+        let key = case.set("db", value.clone());
+        case.create("app", json!([{"key": key, "name": "value"}])).await;
+        case.expect_success("app").await;
+        let events: kube::Api<k8s_openapi::api::events::v1::Event> =
+            kube::Api::namespaced(case.client.clone(), &case.namespace);
+        let count = async || {
+            let events = events.list(&Default::default()).await.unwrap();
+            let about = |event: &&k8s_openapi::api::events::v1::Event| {
+                event
+                    .regarding
+                    .as_ref()
+                    .is_some_and(|object| object.name.as_deref() == Some("app"))
+            };
+            events.items.iter().filter(about).count()
+        };
+        eventually(PATIENCE, "an event", async || match count().await {
+            0 => Err("there is none"),
+            _ => Ok(()),
+        })
+        .await
+        .unwrap();
+        // Three more refreshes, and nothing new to tell.
+        let before = count().await;
+        let first = case.expect_success("app").await["lastSync"].clone();
+        eventually(PATIENCE, "some refreshes", async || {
+            let last = case.expect_success("app").await["lastSync"].clone();
+            (last != first).then_some(()).ok_or("none yet")
+        })
+        .await
+        .unwrap();
+        assert_eq!(count().await, before);
+        let _: Duration = crate::world::INTERVAL;
+    });
+}
