@@ -96,3 +96,8 @@ macro_rules! export {
         };
     };
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -11,7 +11,7 @@ use keyhole_sdk::{log, session};
 
 use crate::api::{Api, Fetched};
 use crate::ask::Ask;
-use crate::fault::{Cause, Class, Fault};
+use crate::fault::{Class, Fault};
 
 /// Names in one call, from the API reference of BatchGetSecretValue.
 pub const NAMES: usize = 20;
@@ -25,22 +25,13 @@ const DENIED_FOR: Duration = Duration::from_secs(3600);
 /// Answers by position in the asks.
 pub type Answers = Vec<Option<Result<Fetched, Fault>>>;
 
-/// How a batch ended for the asks that it did not answer.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// Ask them one by one.
-    Singly,
-    /// Ask one of them, and only if the service can be reached the others.
-    Carefully,
-}
-
 /// Whether it is known that this identity may not batch.
 pub fn is_denied() -> bool {
     session::get_bytes(DENIED).is_some()
 }
 
 /// Asks for all of `wanted` (positions in `asks`) and writes what is answered into `answers`.
-pub async fn ask(api: &impl Api, asks: &[Ask], wanted: &[usize], answers: &mut Answers) -> Rest {
+pub async fn ask(api: &impl Api, asks: &[Ask], wanted: &[usize], answers: &mut Answers) {
     let by_name: HashMap<&str, usize> = wanted
         .iter()
         .filter_map(|&position| Some((asks.get(position)?.secret.as_str(), position)))
@@ -50,12 +41,11 @@ pub async fn ask(api: &impl Api, asks: &[Ask], wanted: &[usize], answers: &mut A
 
     let mut doubtful = HashSet::new();
     let mut next: Option<String> = None;
-    let mut rest = Rest::Singly;
     for _ in 0..PAGES {
         let page = match api.batch(&names, next.as_deref()).await {
             Ok(page) => page,
             Err(fault) => {
-                rest = failed(&fault, wanted, answers);
+                failed(&fault, wanted, answers);
                 break;
             }
         };
@@ -79,11 +69,10 @@ pub async fn ask(api: &impl Api, asks: &[Ask], wanted: &[usize], answers: &mut A
             *answer = None;
         }
     }
-    rest
 }
 
-/// The batch as a whole failed: who must wait, and who is asked singly.
-fn failed(fault: &Fault, wanted: &[usize], answers: &mut Answers) -> Rest {
+/// The batch as a whole failed. Who would fare alike singly has that answer; the rest is left open.
+fn failed(fault: &Fault, wanted: &[usize], answers: &mut Answers) {
     match fault.class() {
         Class::Throttled | Class::Unauthenticated => {
             for &position in wanted {
@@ -91,8 +80,9 @@ fn failed(fault: &Fault, wanted: &[usize], answers: &mut Answers) -> Rest {
                     answer.get_or_insert_with(|| Err(fault.clone()));
                 }
             }
-            Rest::Singly
         }
+        // A denial without a code is a proxy's, and may be over in a moment.
+        Class::Denied if fault.code.is_none() => {}
         Class::Denied | Class::UnknownAction => {
             let code = fault.code.as_deref().unwrap_or_default();
             log::info(
@@ -102,9 +92,7 @@ fn failed(fault: &Fault, wanted: &[usize], answers: &mut Answers) -> Rest {
             );
             // A host that cannot keep it costs one call each time, no more.
             let _ = session::set_bytes(DENIED, b"1", DENIED_FOR);
-            Rest::Singly
         }
-        _ if matches!(fault.cause, Cause::Unreachable | Cause::TimedOut) => Rest::Carefully,
-        _ => Rest::Singly,
+        _ => {}
     }
 }

@@ -30,7 +30,7 @@ impl Backend for SecretsManager {
         }
         let http = WasiHttpClientBuilder::new().build();
         let aws = Aws::new(settings, call.deadline, http, SharedAsyncSleep::new(WasiSleep));
-        Ok(block_on(fetch::fetch(&aws, &settings.region, call.attempt, requests)))
+        Ok(block_on(fetch::fetch(&aws, &settings.region, requests)))
     }
 }
 

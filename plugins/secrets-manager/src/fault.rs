@@ -91,7 +91,9 @@ impl Fault {
         match self.code.as_deref().unwrap_or_default() {
             "ResourceNotFoundException" => Class::NotFound,
             "InvalidRequestException" => Class::NotReadable,
-            "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" if self.mentions("kms") => {
+            "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation"
+                if self.mentions("access to kms") || self.mentions("kms:") =>
+            {
                 Class::KeyDenied
             }
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Class::Denied,

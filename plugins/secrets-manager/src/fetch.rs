@@ -4,13 +4,13 @@ use keyhole_sdk::{Content, Outcome, Request, Value};
 
 use crate::api::{Api, Fetched};
 use crate::ask::Plan;
-use crate::batch::{self, Answers, Rest};
+use crate::batch::{self, Answers};
 use crate::errors;
 use crate::settings::Options;
 use crate::single;
 
 /// One outcome for each request, in their order.
-pub async fn fetch(api: &impl Api, region: &str, attempt: u32, requests: &[Request<Options>]) -> Vec<Outcome> {
+pub async fn fetch(api: &impl Api, region: &str, requests: &[Request<Options>]) -> Vec<Outcome> {
     let plan = Plan::new(requests);
     let mut answers: Answers = vec![None; plan.asks.len()];
 
@@ -21,17 +21,13 @@ pub async fn fetch(api: &impl Api, region: &str, attempt: u32, requests: &[Reque
         .filter(|(_, ask)| ask.is_batchable())
         .map(|(position, _)| position)
         .collect();
-    let mut rest = Rest::Singly;
     for wanted in batchable.chunks(batch::NAMES) {
         // One secret needs no batch: GetSecretValue has the larger quota, and a user with one secret
-        // needs no further permission. What failed before fails for the next chunk too.
-        if wanted.len() < 2 || rest == Rest::Carefully || batch::is_denied() {
+        // needs no further permission.
+        if wanted.len() < 2 || batch::is_denied() {
             break;
         }
-        rest = batch::ask(api, &plan.asks, wanted, &mut answers).await;
-    }
-    if rest == Rest::Carefully {
-        single::probe(api, &plan.asks, &mut answers, attempt as usize).await;
+        batch::ask(api, &plan.asks, wanted, &mut answers).await;
     }
     single::ask(api, &plan.asks, &mut answers).await;
 

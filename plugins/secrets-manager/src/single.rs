@@ -1,14 +1,16 @@
 //! Secrets asked one by one, several at a time.
 //!
-//! When the service asks for fewer calls or does not know the identity, the questions not yet put
-//! would fare alike: they are given the same answer without a call, and the host asks again in time.
+//! Some answers hold for everybody: the service asks for fewer calls, it does not know the identity, or
+//! nobody can be reached at all. Questions not yet put are then given the same answer without a call,
+//! and the host asks again in time. A single secret that cannot be reached says nothing about the
+//! others, so that is believed only when as many as go out at once have all met nobody.
 
 use std::cell::RefCell;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use crate::api::Api;
+use crate::api::{Api, Fetched};
 use crate::ask::Ask;
 use crate::batch::Answers;
 use crate::fault::{Cause, Class, Fault};
@@ -19,24 +21,22 @@ pub const CONCURRENCY: usize = 8;
 
 /// Asks for everything that has no answer yet.
 pub async fn ask(api: &impl Api, asks: &[Ask], answers: &mut Answers) {
-    let verdict: RefCell<Option<Fault>> = RefCell::new(None);
-    let verdict = &verdict;
+    let news = RefCell::new(News::default());
+    let news = &news;
     let open = asks
         .iter()
         .zip(answers.iter_mut())
         .filter(|(_, answer)| answer.is_none());
     let open = open.map(|(ask, answer)| async move {
-        let known = verdict.borrow().clone();
-        let fetched = match known {
+        let verdict = news.borrow().verdict.clone();
+        *answer = Some(match verdict {
             Some(fault) => Err(fault),
-            None => api.get(ask).await,
-        };
-        if let Err(fault) = &fetched
-            && matches!(fault.class(), Class::Throttled | Class::Unauthenticated)
-        {
-            verdict.borrow_mut().get_or_insert_with(|| fault.clone());
-        }
-        *answer = Some(fetched);
+            None => {
+                let fetched = api.get(ask).await;
+                news.borrow_mut().hear(&fetched);
+                fetched
+            }
+        });
     });
     stream::iter(open)
         .buffer_unordered(CONCURRENCY)
@@ -44,28 +44,35 @@ pub async fn ask(api: &impl Api, asks: &[Ask], answers: &mut Answers) {
         .await;
 }
 
-/// Asks for one of what has no answer yet; if the service cannot be reached, that is the answer to all
-/// the rest. `turn` varies which one it is, so that a single bad one cannot stand for the others for
-/// ever.
-pub async fn probe(api: &impl Api, asks: &[Ask], answers: &mut Answers, turn: usize) {
-    let open: Vec<usize> = (0..asks.len())
-        .filter(|&position| answers.get(position).is_some_and(Option::is_none))
-        .collect();
-    let Some(&position) = open.get(turn % open.len().max(1)) else {
-        return;
-    };
-    let Some(ask) = asks.get(position) else { return };
-    let fetched = api.get(ask).await;
-    let unreachable = match &fetched {
-        Err(fault) if matches!(fault.cause, Cause::Unreachable | Cause::TimedOut) => Some(fault.clone()),
-        _ => None,
-    };
-    if let Some(answer) = answers.get_mut(position) {
-        *answer = Some(fetched);
-    }
-    if let Some(fault) = unreachable {
-        for answer in answers.iter_mut().filter(|answer| answer.is_none()) {
-            *answer = Some(Err(fault.clone()));
+/// What the answers so far say about those to come.
+#[derive(Default)]
+struct News {
+    /// The answer to everything else.
+    verdict: Option<Fault>,
+    /// Somebody answered.
+    reached: bool,
+    /// How many met nobody.
+    lost: usize,
+}
+
+impl News {
+    fn hear(&mut self, fetched: &Result<Fetched, Fault>) {
+        let fault = match fetched {
+            Err(fault) if matches!(fault.cause, Cause::Unreachable | Cause::TimedOut) => {
+                self.lost += 1;
+                (!self.reached && self.lost >= CONCURRENCY).then_some(fault)
+            }
+            Err(fault) => {
+                self.reached = true;
+                matches!(fault.class(), Class::Throttled | Class::Unauthenticated).then_some(fault)
+            }
+            Ok(_) => {
+                self.reached = true;
+                None
+            }
+        };
+        if let (None, Some(fault)) = (&self.verdict, fault) {
+            self.verdict = Some(fault.clone());
         }
     }
 }

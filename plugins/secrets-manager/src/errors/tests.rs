@@ -165,6 +165,14 @@ fn each_code_of_the_service_has_its_kind() {
 }
 
 #[test]
+fn a_secret_whose_name_speaks_of_kms_is_not_taken_for_its_key() {
+    let message = "User: x is not authorized to perform: secretsmanager:GetSecretValue on resource: prod/kms-token";
+    assert_eq!(fault("AccessDeniedException", message).class(), Class::Denied);
+    let message = "User: x is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/2";
+    assert_eq!(fault("AccessDeniedException", message).class(), Class::KeyDenied);
+}
+
+#[test]
 fn a_refused_version_points_at_the_option() {
     let invalid = fault(
         "ValidationException",

@@ -4,6 +4,7 @@ use keyhole_sdk::{Error, ErrorKind, Selector, log, session};
 use super::*;
 use crate::ask::Version;
 use crate::fake::{Fake, fault, unreachable};
+use crate::fault::Fault;
 use crate::single::CONCURRENCY;
 
 fn request(key: &str) -> Request<Options> {
@@ -19,7 +20,7 @@ fn requests(keys: &[&str]) -> Vec<Request<Options>> {
 }
 
 fn run(fake: &Fake, requests: &[Request<Options>]) -> Vec<Outcome> {
-    block_on(fetch(fake, "eu-west-1", 1, requests))
+    block_on(fetch(fake, "eu-west-1", requests))
 }
 
 fn text(outcome: &Outcome) -> &str {
@@ -148,18 +149,24 @@ fn a_batch_that_is_not_permitted_is_tried_once_and_then_remembered() {
 
 #[test]
 fn a_batch_that_fails_for_any_other_reason_is_asked_singly_and_not_remembered() {
-    for code in ["InternalServiceError", "InvalidParameterException", "SomethingNew"] {
+    let proxy = Fault {
+        status: Some(403),
+        ..Fault::default()
+    };
+    let codes = ["InternalServiceError", "InvalidParameterException", "SomethingNew"];
+    for batch_fault in codes.map(|code| fault(code, "oops")).into_iter().chain([proxy]) {
+        let shown = format!("{batch_fault:?}");
         let fake = Fake {
-            batch_fault: Some(fault(code, "oops")),
+            batch_fault: Some(batch_fault),
             ..Fake::with(&["a", "b"])
         };
         let outcomes = run(&fake, &requests(&["a", "b"]));
         assert_eq!(
             (text(&outcomes[0]), text(&outcomes[1])),
             ("value of a", "value of b"),
-            "{code}"
+            "{shown}"
         );
-        assert!(!batch::is_denied(), "{code}");
+        assert!(!batch::is_denied(), "{shown}");
     }
 }
 
@@ -243,7 +250,7 @@ fn one_secret_that_fails_does_not_take_the_others_with_it() {
 }
 
 #[test]
-fn a_dead_network_costs_two_calls_and_not_one_for_each_secret() {
+fn a_dead_network_costs_one_wave_of_calls_and_not_one_for_each_secret() {
     let all = names(20);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let mut fake = Fake {
@@ -252,11 +259,30 @@ fn a_dead_network_costs_two_calls_and_not_one_for_each_secret() {
     };
     fake.get_faults = all.iter().map(|name| ((*name).to_owned(), unreachable())).collect();
     let outcomes = run(&fake, &requests(&all));
-    assert_eq!(fake.calls(), (1, 1));
+    assert_eq!(fake.calls(), (1, CONCURRENCY));
     assert!(
         outcomes
             .iter()
             .all(|outcome| failed(outcome).kind == ErrorKind::Unavailable(None))
+    );
+}
+
+#[test]
+fn many_lost_secrets_do_not_take_those_with_them_that_can_be_had() {
+    let all = names(20);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut fake = Fake {
+        batch_fault: Some(unreachable()),
+        ..Fake::with(&all)
+    };
+    fake.get_faults = all[1..19]
+        .iter()
+        .map(|name| ((*name).to_owned(), unreachable()))
+        .collect();
+    let outcomes = run(&fake, &requests(&all));
+    assert_eq!(
+        (text(&outcomes[0]), text(&outcomes[19])),
+        ("value of s00", "value of s19")
     );
 }
 
