@@ -1,9 +1,10 @@
 //! What goes wrong is said on the object, and the Secret stays as it was.
 
 use keyhole_test_aws::{Deny, Effect, Fault};
+use keyhole_test_harness::eventually;
 use serde_json::json;
 
-use crate::case::{Case, ready, unique};
+use crate::case::{Case, PATIENCE, ready, unique};
 use crate::world::{REGION, case};
 
 /// A Secret that exists, then an object that fails: the Secret must not change.
@@ -188,5 +189,42 @@ fn what_the_schema_forbids_the_api_server_refuses() {
                 "accepted: {spec}"
             );
         }
+    });
+}
+
+#[test]
+fn a_store_that_hangs_delays_nobody_else() {
+    case(async |case| {
+        let region = "ap-south-2";
+        let (slow, quick) = (unique("slow"), unique("quick"));
+        let hanging = case.key("hanging");
+        case.world.values.lock().unwrap().push(slow.clone().into_bytes());
+        case.world.aws.set_secret(region, &hanging, slow.clone());
+        case.world
+            .aws
+            .fault(Fault::everywhere().region(region).times(1).effect(Effect::Hang));
+        let data = json!([{"key": hanging, "name": "value"}]);
+        case.create_spec(
+            "slow",
+            json!({"backendType": "secretsManager", "region": region, "data": data}),
+        )
+        .await;
+        eventually(PATIENCE, "the request that hangs", async || {
+            let requests = case.world.aws.requests();
+            requests
+                .iter()
+                .any(|request| request.region == region)
+                .then_some(())
+                .ok_or("not asked yet")
+        })
+        .await
+        .unwrap();
+
+        let key = case.set("db", quick.clone());
+        case.create("quick", json!([{"key": key, "name": "value"}])).await;
+        case.expect_data("quick", &[("value", &quick)]).await;
+        assert_eq!(case.data("slow").await, None, "nothing hung");
+        // The wait has a bound, and the next attempt is answered.
+        case.expect_data("slow", &[("value", &slow)]).await;
     });
 }
