@@ -3,7 +3,8 @@
 //! Health says that the process runs its tasks at all; readiness that every watch has been read once.
 //! Neither depends on a store: restarting the host does not mend AWS.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,20 +33,30 @@ pub struct Admin {
     pub ready: watch::Receiver<bool>,
 }
 
-/// Takes the port.
-pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+/// Takes the port: on this address, or on all of them.
+pub async fn bind(address: Option<IpAddr>, port: u16) -> anyhow::Result<TcpListener> {
+    let bound = match address {
+        Some(address) => TcpListener::bind((address, port)).await,
+        // Both families at once, as Node does; a kernel without IPv6 has only the other.
+        None => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+            }
+            bound => bound,
+        },
+    };
+    match bound {
         Ok(listener) => {
             // With port 0, this is how to find it.
             tracing::info!(address = %listener.local_addr()?, "serving metrics, health and readiness");
             Ok(listener)
         }
-        Err(error) => anyhow::bail!("cannot serve metrics on {address}: {error}; choose another METRICS_PORT"),
+        Err(error) => anyhow::bail!("cannot serve metrics on port {port}: {error}; choose another METRICS_PORT"),
     }
 }
 
 /// Serves until stopped.
-pub async fn serve(listener: TcpListener, admin: Admin, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, admin: Admin, stop: CancellationToken) -> io::Result<()> {
     let app = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))

@@ -124,6 +124,8 @@ fn command_for(env: impl Fn(&OsStr) -> Option<std::ffi::OsString> + Copy) -> cla
     Args::command().mut_subcommands(|command| {
         command.mut_args(|arg| {
             let empty = arg.get_env().and_then(env).is_some_and(|value| value.is_empty());
+            // Help ends up in tickets; the environment of whoever asked for it must not.
+            let arg = arg.hide_env_values(true);
             if empty && !Presence::is_kind_of(&arg) {
                 arg.env(Resettable::Reset)
             } else {

@@ -28,7 +28,7 @@ fn metrics() -> String {
          `keyhole_` and have labels from closed sets.\n",
     );
     section(&mut page, "Objects and the API server", &describe());
-    section(&mut page, "Plugins", &observe::TABLE);
+    section(&mut page, "Sandboxes", &observe::TABLE);
     page
 }
 
@@ -77,4 +77,22 @@ fn cell(text: &str) -> String {
         .collect::<Vec<_>>()
         .join(" ")
         .replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_metrics_share_a_name() {
+        let ours = observe::TABLE.iter().map(|doc| doc.name);
+        let names: Vec<_> = describe().iter().map(|doc| doc.name).chain(ours).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+    }
+
+    #[test]
+    fn a_cell_cannot_break_its_table() {
+        assert_eq!(cell("a\n| b"), "a \\| b");
+    }
 }

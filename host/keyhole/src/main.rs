@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     allocator::tune();
+    stop::watch_for_crashes();
     // Two crates bring a TLS provider each; without a choice the first handshake would panic.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let Some(args) = args::parse() else {

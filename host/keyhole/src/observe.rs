@@ -1,4 +1,4 @@
-//! Calls of plugins as metrics.
+//! What happens in sandboxes, as metrics. The planner counts calls as it sees them; here is what they cost.
 
 use keyhole_controller::metrics::{MetricDoc, MetricKind};
 use keyhole_core::{CallError, PluginId};
@@ -7,37 +7,37 @@ use prometheus::core::Collector;
 use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 const CALLS: MetricDoc = MetricDoc {
-    name: "keyhole_plugin_calls_total",
+    name: "keyhole_sandbox_calls_total",
     kind: MetricKind::Counter,
-    help: "Calls of plugins, by function of the contract and result.",
+    help: "Calls into sandboxes by function of the contract and result: ok, or the way in which the call failed.",
     labels: &["plugin", "function", "result"],
 };
 const SECONDS: MetricDoc = MetricDoc {
-    name: "keyhole_plugin_call_seconds",
+    name: "keyhole_sandbox_call_duration_seconds",
     kind: MetricKind::Histogram,
     help: "Duration of calls, without the wait for a free sandbox.",
     labels: &["plugin", "function"],
 };
 const CPU: MetricDoc = MetricDoc {
-    name: "keyhole_plugin_cpu_seconds_total",
+    name: "keyhole_sandbox_cpu_seconds_total",
     kind: MetricKind::Counter,
     help: "CPU time of calls.",
     labels: &["plugin"],
 };
 const EXCHANGES: MetricDoc = MetricDoc {
-    name: "keyhole_plugin_http_exchanges_total",
+    name: "keyhole_sandbox_http_exchanges_total",
     kind: MetricKind::Counter,
     help: "HTTP exchanges that plugins began, refused ones included.",
     labels: &["plugin"],
 };
 const LOG_LINES: MetricDoc = MetricDoc {
-    name: "keyhole_plugin_log_lines_total",
+    name: "keyhole_sandbox_log_lines_total",
     kind: MetricKind::Counter,
     help: "Log lines that plugins wrote, those that were not kept included.",
     labels: &["plugin"],
 };
 const MEMORY: MetricDoc = MetricDoc {
-    name: "keyhole_plugin_call_memory_bytes",
+    name: "keyhole_sandbox_call_memory_bytes",
     kind: MetricKind::Histogram,
     help: "Memory of a call at its largest.",
     labels: &["plugin"],

@@ -2,7 +2,6 @@
 
 mod cluster;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +30,6 @@ const LEFTOVERS: Duration = Duration::from_secs(1);
 /// Runs until it is stopped or something breaks.
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     logs::start(&args.log)?;
-    stop::watch_for_crashes();
     warn_about(&args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -46,7 +44,8 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 async fn until_stopped(args: RunArgs) -> anyhow::Result<ExitCode> {
     let token = CancellationToken::new();
     tokio::select! {
-        line = stop::crash() => bail!(line),
+        biased;
+        () = stop::crash() => Ok(ExitCode::FAILURE),
         signal = stop::signals(token.clone()) => Ok(ExitCode::from(128 + signal?)),
         served = serve(args, token.clone()) => served.map(|()| ExitCode::SUCCESS),
     }
@@ -69,7 +68,7 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     let (ready, is_ready) = watch::channel(false);
     let gauges = EngineGauges::register(&registry, engine.clone())?;
     let observer = Arc::new(Calls::register(&registry)?);
-    let listener = admin::bind(SocketAddr::new(metrics_address, metrics_port)).await?;
+    let listener = admin::bind(metrics_address, metrics_port).await?;
     let admin_stop = CancellationToken::new();
     let admin = Admin {
         registry: registry.clone(),

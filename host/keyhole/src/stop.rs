@@ -11,22 +11,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-static CRASHED: OnceLock<watch::Sender<Option<String>>> = OnceLock::new();
+use crate::text;
 
-fn crashed() -> &'static watch::Sender<Option<String>> {
-    CRASHED.get_or_init(|| watch::Sender::new(None))
+static CRASHED: OnceLock<watch::Sender<bool>> = OnceLock::new();
+
+fn crashed() -> &'static watch::Sender<bool> {
+    CRASHED.get_or_init(|| watch::Sender::new(false))
 }
 
-/// Remembers the first panic of any thread, for [`crash`].
+/// Tells the first panic of any thread in one line on standard error, and wakes [`crash`].
 pub fn watch_for_crashes() {
     std::panic::set_hook(Box::new(|info| {
-        let line = describe(info);
-        tracing::error!("{line}");
-        crashed().send_if_modified(|first| {
-            let is_first = first.is_none();
-            first.get_or_insert(line);
-            is_first
-        });
+        if !crashed().send_replace(true) {
+            text::say(&describe(info));
+        }
     }));
 }
 
@@ -36,17 +34,16 @@ fn describe(info: &PanicHookInfo<'_>) -> String {
         .location()
         .map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
     match info.payload().downcast_ref::<&'static str>() {
-        Some(text) => format!("a task crashed{place}: {text}"),
-        None => format!("a task crashed{place}"),
+        Some(text) => format!("keyhole: a task crashed{place}: {text}"),
+        None => format!("keyhole: a task crashed{place}"),
     }
 }
 
 /// Returns when something panicked.
-pub async fn crash() -> String {
-    let mut crashes = crashed().subscribe();
-    match crashes.wait_for(Option::is_some).await {
-        Ok(line) => line.clone().unwrap_or_default(),
-        Err(_) => std::future::pending().await,
+pub async fn crash() {
+    if crashed().subscribe().wait_for(|crashed| *crashed).await.is_err() {
+        // The sender is never dropped.
+        std::future::pending().await
     }
 }
 
@@ -63,4 +60,32 @@ pub async fn signals(token: CancellationToken) -> std::io::Result<u8> {
     tracing::info!(signal = first, "stopping; a second signal ends at once");
     token.cancel();
     Ok(next().await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// What the hook would say about a panic of `task`.
+    fn said(task: impl FnOnce() + std::panic::UnwindSafe) -> String {
+        static LINE: Mutex<String> = Mutex::new(String::new());
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|info| *LINE.lock().unwrap() = describe(info)));
+        assert!(std::panic::catch_unwind(task).is_err());
+        std::panic::set_hook(before);
+        LINE.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn a_crash_tells_its_place_and_no_text_that_was_put_together() {
+        let value = "hunter2".to_owned();
+        let line = said(move || panic!("cannot use {value}"));
+        assert!(
+            line.starts_with("keyhole: a task crashed at host/keyhole/src/stop.rs:"),
+            "{line}"
+        );
+        assert!(!line.contains("hunter2"), "{line}");
+        assert!(said(|| panic!("a fixed text")).ends_with(": a fixed text"));
+    }
 }

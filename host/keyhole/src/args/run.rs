@@ -25,15 +25,9 @@ pub struct RunArgs {
         help_heading = "Process"
     )]
     pub metrics_port: u16,
-    /// Address that the port is bound to
-    #[arg(
-        long,
-        env = "KEYHOLE_METRICS_ADDRESS",
-        value_name = "IP",
-        default_value = "0.0.0.0",
-        help_heading = "Process"
-    )]
-    pub metrics_address: IpAddr,
+    /// Address that the port is bound to [default: all]
+    #[arg(long, env = "KEYHOLE_METRICS_ADDRESS", value_name = "IP", help_heading = "Process")]
+    pub metrics_address: Option<IpAddr>,
     /// KES's metrics, which name each object
     #[arg(long, env = "KEYHOLE_OBJECT_METRICS", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Process")]
     pub object_metrics: bool,

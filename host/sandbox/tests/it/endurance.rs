@@ -16,7 +16,7 @@ use crate::guest::{Sandbox, call, engine_with, file, keys};
 const ROUNDS: usize = 1000;
 const WARM_UP: usize = 200;
 const MIB: usize = 1 << 20;
-/// What the process may hold at any time. Eight instances of 4 MiB, their answers, the code and the
+/// What the process may hold at any time. Eight instances of 8 MiB, their answers, the code and the
 /// runtime stay far below.
 const CEILING: usize = 160 * MIB;
 /// What it may have grown since the warm-up: arenas of the allocator, not a leak of 1 KiB per call.
@@ -32,7 +32,8 @@ fn habits() -> Vec<(Json, &'static str)> {
         (json!({"do": "trap"}), "trap"),
         (json!({"do": "stack"}), "trap"),
         (json!({"do": "exit"}), "trap"),
-        (json!({"do": "big", "bytes": 2 * MIB}), "output"),
+        (json!({"do": "big", "bytes": 300 << 10}), "output"),
+        (json!({"do": "big", "bytes": 1700 << 10}), "output"),
         (json!({"do": "crowd", "bytes": 30_000}), "output"),
         (json!({"do": "big", "bytes": 200 << 10}), "ok"),
         (json!({"do": "fewer"}), "protocol"),
@@ -79,7 +80,7 @@ async fn rounds() {
     let limits = Limits {
         cpu: Duration::from_millis(20),
         wall: Duration::from_millis(400),
-        memory: 4 * MIB,
+        memory: 8 * MIB,
         value: 256 << 10,
         values: 512 << 10,
         ..Limits::default()

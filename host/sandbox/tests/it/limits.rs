@@ -114,9 +114,11 @@ async fn host_objects_are_bounded_too() {
             other => panic!("{habit}: {other:?}"),
         }
     }
-    match sandbox.error(json!({"do": "random"})).await {
-        CallError::Protocol(text) => assert!(text.contains("random"), "{text}"),
-        other => panic!("{other:?}"),
+    for habit in ["random", "header-bomb"] {
+        match sandbox.error(json!({ "do": habit })).await {
+            CallError::Protocol(text) => assert!(text.contains("exceeds limit"), "{habit}: {text}"),
+            other => panic!("{habit}: {other:?}"),
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use keyhole_core::CallError;
 use keyhole_core::limits::Limits;
-use keyhole_sandbox::{Component, Engine, EngineConfig, Grant, LoadError, Plugin, Pooling};
+use keyhole_sandbox::{Component, Engine, EngineConfig, Grant, LoadError, Plugin, Pooling, PrivateAddresses};
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::guest::{Sandbox, component, describing, engine, engine_with, file, id, ports};
 
@@ -84,8 +85,28 @@ async fn a_precompiled_file_fits_every_engine_of_the_same_hash_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_describe_has_no_network_to_use() {
-    // A grant for everything does not open the network to `validate` either; it is closed by kind.
-    let sandbox = Sandbox::new(Limits::default()).await;
-    assert_eq!(sandbox.plugin.validate(&json!({}).to_string()).await, Ok(Vec::new()));
+async fn settings_are_checked_without_a_network() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("http://{}", server.local_addr().unwrap());
+    let grant = Grant {
+        hosts: vec![host.parse().unwrap()],
+        private_addresses: PrivateAddresses::Cidrs(vec!["127.0.0.0/8".parse().unwrap()]),
+        limits: Limits { wall: Duration::from_millis(500), ..Limits::default() },
+        ..Grant::default()
+    };
+    let sandbox = Sandbox::of(engine(), grant).await;
+    let exchange = json!([{"scheme": "http", "authority": host.trim_start_matches("http://"), "path": "/"}]);
+
+    let settings = json!({"validate": "network", "exchanges": exchange}).to_string();
+    let problems = sandbox.plugin.validate(&settings).await.unwrap();
+    assert!(problems[0].message.contains("HttpProtocolError"), "{problems:?}");
+
+    // The same exchange in `fetch` gets as far as the server, which never answers.
+    let fetch = sandbox.fetch(json!({"do": "http", "exchanges": exchange}), &["k"]);
+    let (fetched, accepted) = tokio::join!(fetch, server.accept());
+    assert_eq!(fetched.unwrap_err(), CallError::Wall(Duration::from_millis(500)));
+    drop(accepted.unwrap());
+    let again = tokio::time::timeout(Duration::ZERO, server.accept()).await;
+    assert!(again.is_err(), "only `fetch` connected");
+    sandbox.assert_unharmed().await;
 }

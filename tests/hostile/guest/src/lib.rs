@@ -11,6 +11,7 @@ mod answers;
 mod blindness;
 mod host_calls;
 mod limits;
+mod network;
 mod sessions;
 mod talk;
 
@@ -38,7 +39,7 @@ impl Guest for Hostile {
         let mut description = description();
         match habit {
             "huge" => description.metadata = format!("{{\"a\":\"{}\"}}", "x".repeat(70 << 10)),
-            "giant" => description.metadata = "x".repeat(8 << 20),
+            "giant" => description.metadata = "x".repeat(2 << 20),
             "schema" => description.settings_schema = "[]".to_owned(),
             "batch" => description.max_batch = 0,
             "host" => description.hosts = vec!["*.example.com".to_owned()],
@@ -55,6 +56,11 @@ impl Guest for Hostile {
             Some("many") => (0..200)
                 .map(|number| Problem { path: format!("/{number}"), message: "wrong\n\u{1b}[31mand red".to_owned() })
                 .collect(),
+            Some("network") => {
+                let request = Request { selector: Selector::Key(String::new()), options: String::new(), known_version: None };
+                let ended = network::fetch("http", &settings, &[request]);
+                vec![Problem { path: String::new(), message: format!("{ended:?}") }]
+            }
             _ => Vec::new(),
         }
     }
@@ -66,6 +72,7 @@ impl Guest for Hostile {
             .or_else(|| answers::fetch(habit, &settings, &requests))
             .or_else(|| talk::fetch(habit, &settings, &requests))
             .or_else(|| host_calls::fetch(habit, &settings, &requests))
+            .or_else(|| network::fetch(habit, &settings, &requests))
             .or_else(|| sessions::fetch(habit, &settings, &requests))
             .or_else(|| blindness::fetch(habit, &call, &requests))
             .unwrap_or_else(|| Ok(requests.iter().map(well_behaved).collect()))

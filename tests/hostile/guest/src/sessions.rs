@@ -26,11 +26,10 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
             "removed".to_owned()
         }
         "session-flood" => {
-            let results: Vec<String> =
-                (0..70).map(|n| format!("{:?}", store::set(&n.to_string(), &[7; 1 << 10], HOUR_MS))).collect();
-            let full = results.iter().filter(|result| result.contains("Full")).count();
-            let large = format!("{:?}", store::set("large", &[7; (16 << 10) + 1], HOUR_MS));
-            format!("{full} full, {large}")
+            let results: Vec<_> = (0..70).map(|n| store::set(&n.to_string(), &[7; 1 << 10], HOUR_MS)).collect();
+            let full = results.iter().filter(|result| **result == Err(store::SessionError::Full)).count();
+            let large = store::set("large", &[7; (16 << 10) + 1], HOUR_MS) == Err(store::SessionError::TooLarge);
+            format!("{full} full, too large {large}")
         }
         "session-endless" => loop {
             for n in 0..64_u64 {

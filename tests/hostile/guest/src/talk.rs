@@ -1,5 +1,7 @@
 //! Log lines, standard output and error.
 
+use std::io::Write;
+
 use serde_json::Value as Json;
 
 use crate::bindings::keyhole::backend::log::{Level, write};
@@ -24,6 +26,7 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
             println!("{words}");
             eprintln!("{words}");
             print!("no line break");
+            std::io::stdout().flush().ok()?;
         }
         "log-giant" => {
             let size = usize::try_from(number(settings, "bytes", 0)).ok()?;
