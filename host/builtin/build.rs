@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
 
@@ -14,8 +15,22 @@ const PLUGINS: &[(&str, &str)] = &[("secrets-manager", "keyhole-secrets-manager"
 
 const READY: &str = "KEYHOLE_PLUGINS_DIR";
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed={READY}");
+    match plugins() {
+        Ok(()) => ExitCode::SUCCESS,
+        // Cargo shows these lines and nothing else; an error returned from here would come with a
+        // backtrace and all of our output.
+        Err(error) => {
+            for line in format!("{error:#}").lines() {
+                println!("cargo::error={line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn plugins() -> anyhow::Result<()> {
     let out_dir = PathBuf::from(std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
     match std::env::var_os(READY).filter(|folder| !folder.is_empty()) {
         Some(folder) => take(Path::new(&folder), &out_dir),
