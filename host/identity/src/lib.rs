@@ -20,8 +20,10 @@ mod base;
 mod explain;
 mod http_client;
 mod identities;
+mod region;
 mod session_cache;
 mod sts;
 
 pub use identities::{Identities, IdentityConfig};
+pub use region::profile_region;
 pub use sts::StsEndpointType;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use keyhole_identity::{Identities, IdentityConfig};
+use keyhole_identity::{Identities, IdentityConfig, profile_region};
 use keyhole_plugins::{CompileCache, Compiler, Defaults, LiveSet, Loader, PluginSpec, Source};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{CallObserver, Engine, EngineConfig, Ports};
@@ -21,6 +21,8 @@ const LOADING: Duration = Duration::from_secs(300);
 pub struct Host {
     /// The plugins that serve.
     pub plugins: LiveSet,
+    /// The region of objects that name none.
+    pub region: Option<String>,
 }
 
 /// The engine that plugins run in.
@@ -46,7 +48,10 @@ impl Host {
     ) -> anyhow::Result<Self> {
         let env = |name: &str| std::env::var(name).ok();
         let endpoints = aws.endpoints(env)?;
-        let region = aws.region(env);
+        let region = match aws.region(env) {
+            Some(region) => Some(region),
+            None => profile_region().await,
+        };
         let identities = Identities::new(IdentityConfig {
             region: region.clone(),
             intermediate_role: aws.aws_intermediate_role_arn.clone(),
@@ -76,7 +81,7 @@ impl Host {
         tokio::time::timeout(LOADING, install_builtins(&loader, &live))
             .await
             .with_context(|| format!("the built-in plugins were not ready within {} s", LOADING.as_secs()))??;
-        Ok(Self { plugins: live })
+        Ok(Self { plugins: live, region })
     }
 }
 

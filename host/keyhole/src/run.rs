@@ -78,10 +78,9 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     let admin = admin::serve(listener, admin, admin_stop.clone());
     let operate = async {
         let cluster = cluster::connect().await?;
-        let region = aws.region(|name| std::env::var(name).ok());
         let host = Host::start(engine, &aws, &plugins, cluster.addresses, Some(observer)).await?;
         tracing::info!(
-            region,
+            region = host.region,
             backend_types = host.plugins.backend_types().join(","),
             "starting"
         );

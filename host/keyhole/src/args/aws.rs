@@ -9,7 +9,7 @@ use keyhole_sandbox::EndpointOverrides;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "AWS")]
 pub struct AwsArgs {
-    /// Region of objects that name none, and of STS; AWS_DEFAULT_REGION counts where this is not set
+    /// Region of objects that name none, and of STS; where this is not set, AWS_DEFAULT_REGION or the region of the active profile counts
     #[arg(long, env = "AWS_REGION", value_name = "REGION")]
     pub aws_region: Option<String>,
     /// Role that is assumed first whenever an object names a role

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -50,25 +50,50 @@ impl Pino {
 
     fn line(&self, level: Level, target: &str, time: SystemTime, fields: Fields) -> String {
         let milliseconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let mut line = Map::new();
-        line.insert(
-            "level".into(),
-            if self.keys.level_names {
-                json!(name(level))
-            } else {
-                json!(number(level))
-            },
-        );
-        line.insert("time".into(), json!(u64::try_from(milliseconds).unwrap_or(u64::MAX)));
-        line.insert(self.keys.pid.clone(), json!(self.pid));
-        line.insert(self.keys.hostname.clone(), json!(self.hostname));
-        line.insert("name".into(), json!(target.split("::").next().unwrap_or_default()));
+        let level = if self.keys.level_names {
+            json!(name(level))
+        } else {
+            json!(number(level))
+        };
+        let name = target.split("::").next().unwrap_or_default();
+        let keys = &self.keys;
+        let mut line = Line::default();
+        line.put("level", level);
+        line.put("time", json!(u64::try_from(milliseconds).unwrap_or(u64::MAX)));
+        line.put(&keys.pid, json!(self.pid));
+        line.put(&keys.hostname, json!(self.hostname));
+        line.put("name", json!(name));
         for (name, value) in fields.others {
-            // What an event says cannot pose as what the logger says.
-            line.entry(name).or_insert(value);
+            // The message comes last, and an event's own field cannot take its place.
+            if name != keys.message {
+                line.put(&name, value);
+            }
         }
-        line.insert(self.keys.message.clone(), Json::String(fields.message));
-        Json::Object(line).to_string()
+        line.put(&keys.message, Json::String(fields.message));
+        line.end()
+    }
+}
+
+/// A JSON object in the order in which its members came; of two with one name the first stays.
+#[derive(Default)]
+struct Line {
+    text: String,
+    names: Vec<String>,
+}
+
+impl Line {
+    fn put(&mut self, name: &str, value: Json) {
+        if self.names.iter().any(|known| known == name) {
+            return;
+        }
+        self.text.push(if self.names.is_empty() { '{' } else { ',' });
+        self.text.push_str(&format!("{}:{value}", json!(name)));
+        self.names.push(name.to_owned());
+    }
+
+    fn end(mut self) -> String {
+        self.text.push('}');
+        self.text
     }
 }
 
@@ -155,6 +180,7 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Map;
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::layer::SubscriberExt as _;
@@ -200,6 +226,24 @@ mod tests {
         assert_eq!(line["pid"], std::process::id());
         assert!(line["time"].as_u64().unwrap() > 1_600_000_000_000);
         assert!(!line["hostname"].as_str().unwrap().is_empty());
+    }
+
+    #[test]
+    fn members_come_in_pinos_order() {
+        let pino = Pino {
+            keys: Keys::default(),
+            pid: 7,
+            hostname: "h".into(),
+        };
+        let fields = Fields {
+            message: "m".into(),
+            others: vec![("b".into(), json!(1)), ("a".into(), json!(2))],
+        };
+        let line = pino.line(Level::INFO, "keyhole::run", UNIX_EPOCH, fields);
+        assert_eq!(
+            line,
+            r#"{"level":30,"time":0,"pid":7,"hostname":"h","name":"keyhole","b":1,"a":2,"msg":"m"}"#
+        );
     }
 
     #[test]

@@ -169,6 +169,28 @@ fn without_credentials_the_remedy_is_told() {
 }
 
 #[test]
+fn region_and_credentials_can_come_from_a_profile() {
+    let scene = Scene::new();
+    let base = scene.aws.base_credentials();
+    let profile = scene.folder.path().join("config");
+    let text_of = format!(
+        "[profile work]\nregion = eu-west-1\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        base.access_key_id, base.secret_access_key
+    );
+    std::fs::write(&profile, text_of).unwrap();
+    let mut command = keyhole();
+    command
+        .args(["render", "-f", "-"])
+        .env("AWS_ENDPOINT_URL", scene.aws.endpoint())
+        .env("AWS_CONFIG_FILE", &profile)
+        .env("AWS_PROFILE", "work")
+        .env("KEYHOLE_CACHE_DIR", cache());
+    let output = with_input(&mut command, object("one", DB).as_bytes());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(scene.aws.counts().in_region("BatchGetSecretValue", "eu-west-1"), 1);
+}
+
+#[test]
 fn nothing_to_render_is_an_error() {
     let scene = Scene::new();
     let output = scene.render(&[], "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n");

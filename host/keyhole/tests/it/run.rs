@@ -4,7 +4,9 @@ use super::*;
 
 fn refused(configure: impl FnOnce(&mut Command)) -> String {
     let mut command = keyhole();
-    command.args(["run", "--metrics-address", "127.0.0.1"]).env("METRICS_PORT", "0");
+    command
+        .args(["run", "--metrics-address", "127.0.0.1"])
+        .env("METRICS_PORT", "0");
     configure(&mut command);
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
