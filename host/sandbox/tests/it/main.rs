@@ -12,6 +12,7 @@
 
 mod blindness;
 mod concurrency;
+mod egress;
 mod endurance;
 mod guest;
 mod limits;

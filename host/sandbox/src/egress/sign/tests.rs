@@ -11,7 +11,10 @@ const PLACEHOLDER_SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=KEYHOLE/2026010
 
 fn grant() -> AwsGrant {
     let actions = ["GetSecretValue", "BatchGetSecretValue"].map(str::to_owned).into();
-    AwsGrant { service: "secretsmanager".to_owned(), actions }
+    AwsGrant {
+        service: "secretsmanager".to_owned(),
+        actions,
+    }
 }
 
 /// A request of an SDK in a guest, changed by `change`.
@@ -34,7 +37,11 @@ fn request(change: impl FnOnce(&mut Parts)) -> Parts {
 }
 
 fn check_of(change: impl FnOnce(&mut Parts)) -> Result<(), EgressError> {
-    check(&request(change), &grant(), &Destination::of(&TO.parse().unwrap()).unwrap())
+    check(
+        &request(change),
+        &grant(),
+        &Destination::of(&TO.parse().unwrap()).unwrap(),
+    )
 }
 
 fn set(name: &'static str, value: &str) -> impl FnOnce(&mut Parts) {
@@ -58,8 +65,14 @@ fn uri(path: &str) -> impl FnOnce(&mut Parts) {
 #[test]
 fn granted_actions_pass_with_the_placeholder_or_unsigned() {
     assert_eq!(check_of(|_| ()), Ok(()));
-    assert_eq!(check_of(set("x-amz-target", "secretsmanager.BatchGetSecretValue")), Ok(()));
-    assert_eq!(check_of(set("content-type", "application/x-amz-json-1.0; charset=utf-8")), Ok(()));
+    assert_eq!(
+        check_of(set("x-amz-target", "secretsmanager.BatchGetSecretValue")),
+        Ok(())
+    );
+    assert_eq!(
+        check_of(set("content-type", "application/x-amz-json-1.0; charset=utf-8")),
+        Ok(())
+    );
     let unsigned = |head: &mut Parts| {
         head.headers.remove(AUTHORIZATION);
     };
@@ -68,13 +81,34 @@ fn granted_actions_pass_with_the_placeholder_or_unsigned() {
 
 #[test]
 fn other_actions_are_not_granted() {
-    let refused = |action: &str| Err(EgressError::ActionNotGranted { service: "secretsmanager".to_owned(), action: action.to_owned() });
-    assert_eq!(check_of(set("x-amz-target", "secretsmanager.DeleteSecret")), refused("DeleteSecret"));
-    assert_eq!(check_of(set("x-amz-target", "secretsmanager.getsecretvalue")), refused("getsecretvalue"));
-    for unclear in ["GetSecretValue", "a.DeleteSecret.GetSecretValue", "a.GetSecretValue,b.DeleteSecret", "a.", ".GetSecretValue", ""] {
+    let refused = |action: &str| {
+        Err(EgressError::ActionNotGranted {
+            service: "secretsmanager".to_owned(),
+            action: action.to_owned(),
+        })
+    };
+    assert_eq!(
+        check_of(set("x-amz-target", "secretsmanager.DeleteSecret")),
+        refused("DeleteSecret")
+    );
+    assert_eq!(
+        check_of(set("x-amz-target", "secretsmanager.getsecretvalue")),
+        refused("getsecretvalue")
+    );
+    for unclear in [
+        "GetSecretValue",
+        "a.DeleteSecret.GetSecretValue",
+        "a.GetSecretValue,b.DeleteSecret",
+        "a.",
+        ".GetSecretValue",
+        "",
+    ] {
         assert_eq!(check_of(set("x-amz-target", unclear)), refused("(none)"), "{unclear}");
     }
-    assert_eq!(check_of(append("x-amz-target", "secretsmanager.DeleteSecret")), refused("(none)"));
+    assert_eq!(
+        check_of(append("x-amz-target", "secretsmanager.DeleteSecret")),
+        refused("(none)")
+    );
     let without = |head: &mut Parts| {
         head.headers.remove(X_AMZ_TARGET);
     };
@@ -83,7 +117,8 @@ fn other_actions_are_not_granted() {
 
 #[test]
 fn an_action_cannot_be_named_in_another_protocol() {
-    let forbidden = |result: Result<(), EgressError>| assert!(matches!(result, Err(EgressError::Forbidden(_))), "{result:?}");
+    let forbidden =
+        |result: Result<(), EgressError>| assert!(matches!(result, Err(EgressError::Forbidden(_))), "{result:?}");
     forbidden(check_of(uri("/service/secretsmanager/operation/DeleteSecret")));
     forbidden(check_of(uri("/?Action=DeleteSecret")));
     forbidden(check_of(set("content-type", "application/x-www-form-urlencoded")));
@@ -95,7 +130,12 @@ fn an_action_cannot_be_named_in_another_protocol() {
 
 #[test]
 fn credentials_of_the_plugin_are_foreign() {
-    let foreign = |result: Result<(), EgressError>, what: &str| assert!(matches!(result, Err(EgressError::ForeignSignature { .. })), "{what}: {result:?}");
+    let foreign = |result: Result<(), EgressError>, what: &str| {
+        assert!(
+            matches!(result, Err(EgressError::ForeignSignature { .. })),
+            "{what}: {result:?}"
+        )
+    };
     for authorization in [
         "AWS4-HMAC-SHA256 Credential=AKIAEVIL/20260101/eu-west-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=00",
         "AWS4-HMAC-SHA256 Credential=KEYHOLEX/20260101/eu-west-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=00",
@@ -129,10 +169,17 @@ fn expected_authorization(head: &Parts, body: &[u8], secret: &str, key_id: &str,
         })
         .collect();
     let names = signed.join(";");
-    let canonical = format!("POST\n{}\n\n{headers}\n{names}\n{}", head.uri.path(), hex(&Sha256::digest(body)));
+    let canonical = format!(
+        "POST\n{}\n\n{headers}\n{names}\n{}",
+        head.uri.path(),
+        hex(&Sha256::digest(body))
+    );
     let date = head.headers["x-amz-date"].to_str().unwrap();
     let scope = format!("{}/eu-west-1/secretsmanager/aws4_request", &date[..8]);
-    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
+        hex(&Sha256::digest(canonical.as_bytes()))
+    );
     let key = [&date[..8], "eu-west-1", "secretsmanager", "aws4_request"]
         .iter()
         .fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part));
@@ -143,16 +190,36 @@ fn expected_authorization(head: &Parts, body: &[u8], secret: &str, key_id: &str,
 fn signed(token: Option<&str>, url: &str) -> Parts {
     let mut head = request(|head| head.uri = url.parse().unwrap());
     let credentials = Credentials::new("AKIAHOST", "host-secret", token.map(str::to_owned), None, "test");
-    let scope = Scope { service: "secretsmanager".to_owned(), region: "eu-west-1".into() };
-    sign(&mut head, b"{}", &scope, credentials, UNIX_EPOCH + Duration::from_secs(1_800_000_000)).unwrap();
+    let scope = Scope {
+        service: "secretsmanager".to_owned(),
+        region: "eu-west-1".into(),
+    };
+    sign(
+        &mut head,
+        b"{}",
+        &scope,
+        credentials,
+        UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+    )
+    .unwrap();
     head
 }
 
 #[test]
 fn the_signature_is_the_hosts_with_its_session_token() {
     let head = signed(Some("session"), TO);
-    let names = ["content-type", "host", "x-amz-date", "x-amz-security-token", "x-amz-target", "x-amz-user-agent"];
-    assert_eq!(head.headers["authorization"].to_str().unwrap(), expected_authorization(&head, b"{}", "host-secret", "AKIAHOST", &names));
+    let names = [
+        "content-type",
+        "host",
+        "x-amz-date",
+        "x-amz-security-token",
+        "x-amz-target",
+        "x-amz-user-agent",
+    ];
+    assert_eq!(
+        head.headers["authorization"].to_str().unwrap(),
+        expected_authorization(&head, b"{}", "host-secret", "AKIAHOST", &names)
+    );
     assert_eq!(head.headers["x-amz-security-token"], "session");
     assert_eq!(head.headers["x-amz-date"], "20270115T080000Z");
     assert!(!head.headers.contains_key("x-amz-content-sha256"));
@@ -164,15 +231,31 @@ fn the_signature_is_the_hosts_with_its_session_token() {
 fn without_a_session_token_the_guests_is_gone_too() {
     let head = signed(None, "http://localhost:4566/base/path");
     let names = ["content-type", "host", "x-amz-date", "x-amz-target", "x-amz-user-agent"];
-    assert_eq!(head.headers["authorization"].to_str().unwrap(), expected_authorization(&head, b"{}", "host-secret", "AKIAHOST", &names));
+    assert_eq!(
+        head.headers["authorization"].to_str().unwrap(),
+        expected_authorization(&head, b"{}", "host-secret", "AKIAHOST", &names)
+    );
     assert!(!head.headers.contains_key("x-amz-security-token"));
 }
 
 #[test]
 fn a_header_that_is_no_text_cannot_be_signed() {
     let mut head = request(|head| {
-        head.headers.insert("x-amz-odd", HeaderValue::from_bytes(&[0xff]).unwrap());
+        head.headers
+            .insert("x-amz-odd", HeaderValue::from_bytes(&[0xff]).unwrap());
     });
-    let scope = Scope { service: "secretsmanager".to_owned(), region: "eu-west-1".into() };
-    assert!(sign(&mut head, b"", &scope, Credentials::new("a", "b", None, None, "test"), SystemTime::now()).is_err());
+    let scope = Scope {
+        service: "secretsmanager".to_owned(),
+        region: "eu-west-1".into(),
+    };
+    assert!(
+        sign(
+            &mut head,
+            b"",
+            &scope,
+            Credentials::new("a", "b", None, None, "test"),
+            SystemTime::now()
+        )
+        .is_err()
+    );
 }
