@@ -60,7 +60,17 @@ enum Form {
 impl Form {
     const ALL: [Self; 5] = [Self::Raw, Self::Base64, Self::Base64Url, Self::Json, Self::JsonAscii];
 
-    /// The value in this form; nothing if that is the same as an earlier form.
+    /// Whether this form of the value differs from the raw one, as far as that is seen at a glance.
+    fn is_of_its_own(self, value: &[u8]) -> bool {
+        let escaped = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+        match self {
+            Self::Raw | Self::Base64 | Self::Base64Url => true,
+            Self::Json => value.iter().any(escaped),
+            Self::JsonAscii => !value.is_ascii(),
+        }
+    }
+
+    /// The value in this form; nothing for a JSON form of what is no text.
     fn write(self, value: &[u8]) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::Raw => Some(Cow::Borrowed(value)),
@@ -108,16 +118,13 @@ impl Form {
     }
 }
 
-/// As inside a JSON text, without the quotes; nothing for what is not UTF-8 or needs no escapes.
+/// As inside a JSON text, without the quotes; nothing for what is not UTF-8.
 fn json_escaped(value: &[u8], ascii: bool) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(value).ok()?;
     let quoted = serde_json::to_string(text).ok()?;
     let inner = quoted.get(1..quoted.len().saturating_sub(1))?;
     if !ascii {
         return Some(inner.as_bytes().to_vec());
-    }
-    if inner.is_ascii() {
-        return None;
     }
     let mut escaped = String::with_capacity(inner.len() * 2);
     for character in inner.chars() {
@@ -149,7 +156,9 @@ impl Mask {
         let position = self.values.len();
         let mut heads: Vec<(Head, Form)> = Vec::with_capacity(Form::ALL.len());
         for form in Form::ALL {
-            if let Some(head) = form.head(value.expose()) {
+            if form.is_of_its_own(value.expose())
+                && let Some(head) = form.head(value.expose())
+            {
                 heads.push((head, form));
             }
         }

@@ -10,7 +10,6 @@ use std::borrow::Cow;
 use crate::json::{Json, Text, array_index};
 
 /// What a property leads to.
-#[derive(Debug, PartialEq)]
 pub(crate) enum Found<'v, 'a> {
     Json(&'v Json<'a>),
     /// One UTF-16 unit of a text.
