@@ -15,6 +15,8 @@ use keyhole_core::{Failure, GroupKey, Request};
 
 use crate::planner::Fetch;
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod items;
 mod object;
 
@@ -36,7 +38,10 @@ impl ObjectKey {
     /// The key of `namespace/name`.
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -99,7 +104,17 @@ impl ObjectPlan {
     /// A plan of these parts. A zero interval is none.
     #[must_use]
     pub fn new(parts: PlanParts) -> Self {
-        let PlanParts { key, uid, generation, backend_type, group, source, items, interval, secret_type } = parts;
+        let PlanParts {
+            key,
+            uid,
+            generation,
+            backend_type,
+            group,
+            source,
+            items,
+            interval,
+            secret_type,
+        } = parts;
         let mut requests = Vec::new();
         let mut seen = HashMap::new();
         let mut needs = Vec::with_capacity(items.len());
@@ -110,8 +125,22 @@ impl ObjectPlan {
             });
             needs.push(index);
         }
-        let interval = interval.filter(|interval| !interval.is_zero()).map(|interval| interval.min(LONGEST_INTERVAL));
-        Self { key, uid, generation, backend_type, group, source, items, interval, secret_type, requests, needs }
+        let interval = interval
+            .filter(|interval| !interval.is_zero())
+            .map(|interval| interval.min(LONGEST_INTERVAL));
+        Self {
+            key,
+            uid,
+            generation,
+            backend_type,
+            group,
+            source,
+            items,
+            interval,
+            secret_type,
+            requests,
+            needs,
+        }
     }
 
     /// The distinct requests, in the order in which the items first need them.
@@ -128,7 +157,10 @@ impl ObjectPlan {
 
     /// The first item that needs this request.
     pub(crate) fn first_item(&self, request: usize) -> Option<&Item> {
-        self.needs.iter().position(|&need| need == request).and_then(|item| self.items.get(item))
+        self.needs
+            .iter()
+            .position(|&need| need == request)
+            .and_then(|item| self.items.get(item))
     }
 
     /// Whether both say the same of the same object, so that an answer to one is an answer to the other.

@@ -115,7 +115,12 @@ impl Submit {
     /// Without a last sync and without known versions.
     #[must_use]
     pub fn new(plan: Arc<ObjectPlan>, cause: Cause) -> Self {
-        Self { plan, cause, last_sync: None, known: None }
+        Self {
+            plan,
+            cause,
+            last_sync: None,
+            known: None,
+        }
     }
 }
 
@@ -157,12 +162,6 @@ impl Delivery {
             pass: self.pass,
             result,
         }
-    }
-
-    /// A delivery that no planner made, for the tests of those who receive them.
-    #[cfg(test)]
-    pub(crate) fn for_test(plan: Arc<ObjectPlan>, cause: Cause, result: Delivered) -> Self {
-        Self { plan, cause, result, pass: PassId(0) }
     }
 }
 
@@ -308,7 +307,10 @@ impl PlannerHandle {
     /// Numbers for metrics.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
-        Gauges { value_bytes: self.ledger.bytes(), ..*self.gauges.borrow() }
+        Gauges {
+            value_bytes: self.ledger.bytes(),
+            ..*self.gauges.borrow()
+        }
     }
 
     async fn send(&self, message: Message) -> Result<(), Stopped> {

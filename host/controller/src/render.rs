@@ -49,7 +49,10 @@ pub async fn render(
     config: PlannerConfig,
     observer: Option<Arc<dyn CallObserver>>,
 ) -> Vec<Rendered> {
-    let once = Defaults { disable_polling: true, ..defaults.clone() };
+    let once = Defaults {
+        disable_polling: true,
+        ..defaults.clone()
+    };
     let mut rendered = Vec::with_capacity(objects.len());
     let mut planned: HashMap<ObjectKey, usize> = HashMap::new();
     let mut plans = Vec::new();
@@ -68,7 +71,11 @@ pub async fn render(
             }
             Err(failures) => Err(failures),
         };
-        rendered.push(Rendered { key, secret_type: object.secret_type().to_owned(), result });
+        rendered.push(Rendered {
+            key,
+            secret_type: object.secret_type().to_owned(),
+            result,
+        });
     }
 
     let (planner, handle, deliveries) = Planner::new(config, Timestamp::now(), observer);

@@ -12,8 +12,14 @@ use serde_json::Map;
 
 /// All items, or everything that is wrong with them.
 pub(super) fn items(spec: &ExternalSecretSpec, plugin: &LivePlugin) -> Result<Vec<Item>, Vec<Failure>> {
-    let from = spec.data_from.iter().map(|key| spread(key, plugin.options(&Map::new(), &Map::new())));
-    let from_with_options = spec.data_from_with_options.iter().map(|entry| from_with_options(entry, plugin));
+    let from = spec
+        .data_from
+        .iter()
+        .map(|key| spread(key, plugin.options(&Map::new(), &Map::new())));
+    let from_with_options = spec
+        .data_from_with_options
+        .iter()
+        .map(|entry| from_with_options(entry, plugin));
     let data = spec.data.iter().map(|entry| data(entry, plugin));
     let placed = place("dataFrom", from)
         .chain(place("dataFromWithOptions", from_with_options))
@@ -22,7 +28,11 @@ pub(super) fn items(spec: &ExternalSecretSpec, plugin: &LivePlugin) -> Result<Ve
     let (mut items, mut failures) = (Vec::new(), Vec::new());
     for (place, item) in placed {
         match item {
-            Ok((request, mapping)) => items.push(Item { place, request, mapping }),
+            Ok((request, mapping)) => items.push(Item {
+                place,
+                request,
+                mapping,
+            }),
             Err(failure) => failures.push(failure.at(place)),
         }
     }
@@ -35,11 +45,10 @@ pub(super) fn items(spec: &ExternalSecretSpec, plugin: &LivePlugin) -> Result<Ve
 
 type Entry = Result<(Request, Mapping), Failure>;
 
-fn place<'a>(
-    field: &'a str,
-    entries: impl Iterator<Item = Entry> + 'a,
-) -> impl Iterator<Item = (String, Entry)> + 'a {
-    entries.enumerate().map(move |(index, entry)| (format!("{field}[{index}]"), entry))
+fn place<'a>(field: &'a str, entries: impl Iterator<Item = Entry> + 'a) -> impl Iterator<Item = (String, Entry)> + 'a {
+    entries
+        .enumerate()
+        .map(move |(index, entry)| (format!("{field}[{index}]"), entry))
 }
 
 fn from_with_options(entry: &DataFromItem, plugin: &LivePlugin) -> Entry {
@@ -48,7 +57,13 @@ fn from_with_options(entry: &DataFromItem, plugin: &LivePlugin) -> Entry {
 }
 
 fn spread(key: &str, options: Result<JsonText, Failure>) -> Entry {
-    Ok((Request { selector: selector(key)?, options: options? }, Mapping::Spread))
+    Ok((
+        Request {
+            selector: selector(key)?,
+            options: options?,
+        },
+        Mapping::Spread,
+    ))
 }
 
 fn data(entry: &DataItem, plugin: &LivePlugin) -> Entry {
@@ -67,12 +82,31 @@ fn data(entry: &DataItem, plugin: &LivePlugin) -> Entry {
                 return Err(without_effect("isBinary"));
             }
             let recursive = entry.recursive.unwrap_or(false);
-            let selector = Selector::Prefix { path: path.as_str().into(), recursive };
-            Ok((Request { selector, options: options? }, Mapping::Path))
+            let selector = Selector::Prefix {
+                path: path.as_str().into(),
+                recursive,
+            };
+            Ok((
+                Request {
+                    selector,
+                    options: options?,
+                },
+                Mapping::Path,
+            ))
         }
         (None, Some(key), Some(name)) => {
-            let mapping = Mapping::Single { name: name.clone(), property: entry.property.clone(), is_binary };
-            Ok((Request { selector: selector(key)?, options: options? }, mapping))
+            let mapping = Mapping::Single {
+                name: name.clone(),
+                property: entry.property.clone(),
+                is_binary,
+            };
+            Ok((
+                Request {
+                    selector: selector(key)?,
+                    options: options?,
+                },
+                mapping,
+            ))
         }
         (None, ..) => {
             let failure = Failure::new(Reason::InvalidSpec, "neither key and name nor path are given");

@@ -44,7 +44,9 @@ pub fn plan_object(object: &ExternalSecret, plugins: &LiveSet, defaults: &Defaul
     let spec = &object.spec;
     if let Some(why) = &spec.malformed {
         let failure = Failure::new(Reason::InvalidSpec, format!("the spec cannot be read: {why}"));
-        return Err(vec![failure.remedy("write it as `kubectl explain externalsecret.spec` says")]);
+        return Err(vec![
+            failure.remedy("write it as `kubectl explain externalsecret.spec` says"),
+        ]);
     }
     let mut failures: Vec<Failure> = unserved_fields(object).into_iter().map(unserved).collect();
     let interval = collect(&mut failures, interval(object, defaults));
@@ -71,7 +73,10 @@ pub fn plan_object(object: &ExternalSecret, plugins: &LiveSet, defaults: &Defaul
                 namespace: (!plugin.mixes_namespaces()).then(|| Arc::clone(&namespace)),
             };
             Ok(ObjectPlan::new(PlanParts {
-                key: ObjectKey { namespace, name: object.metadata.name.as_deref().unwrap_or_default().into() },
+                key: ObjectKey {
+                    namespace,
+                    name: object.metadata.name.as_deref().unwrap_or_default().into(),
+                },
                 uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
                 generation: object.metadata.generation.unwrap_or_default(),
                 backend_type: spec.backend_type.as_str().into(),
@@ -91,8 +96,11 @@ fn collect<T>(failures: &mut Vec<Failure>, result: Result<T, Failure>) -> Option
 }
 
 fn unserved(field: &str) -> Failure {
-    Failure::new(Reason::InvalidSpec, format!("{field} is accepted but not served by this version"))
-        .remedy("remove it, or use a version that serves it")
+    Failure::new(
+        Reason::InvalidSpec,
+        format!("{field} is accepted but not served by this version"),
+    )
+    .remedy("remove it, or use a version that serves it")
 }
 
 fn serving(backend_type: &str, plugins: &LiveSet) -> Result<Arc<LivePlugin>, Failure> {
@@ -108,9 +116,9 @@ fn serving(backend_type: &str, plugins: &LiveSet) -> Result<Arc<LivePlugin>, Fai
 
 /// Nothing for once per change of spec.
 fn interval(object: &ExternalSecret, defaults: &Defaults) -> Result<Option<Duration>, Failure> {
-    let given = object.refresh_interval().map_err(|error| {
-        Failure::new(Reason::InvalidSpec, format!("spec.refreshInterval: {error}"))
-    })?;
+    let given = object
+        .refresh_interval()
+        .map_err(|error| Failure::new(Reason::InvalidSpec, format!("spec.refreshInterval: {error}")))?;
     let least = defaults.least_interval;
     match given {
         Some(interval) if !interval.is_zero() && interval < least => {
@@ -129,12 +137,20 @@ fn identity(
     namespace: &Arc<str>,
     defaults: &Defaults,
 ) -> Result<Identity, Failure> {
-    let role = object.spec.role_arn.as_deref().filter(|role| !role.is_empty() && plugin.signs_aws());
-    let role: Option<RoleArn> = role.map(str::parse).transpose().map_err(|error| {
-        Failure::new(Reason::InvalidSpec, format!("spec.roleArn: {error}"))
-    })?;
+    let role = object
+        .spec
+        .role_arn
+        .as_deref()
+        .filter(|role| !role.is_empty() && plugin.signs_aws());
+    let role: Option<RoleArn> = role
+        .map(str::parse)
+        .transpose()
+        .map_err(|error| Failure::new(Reason::InvalidSpec, format!("spec.roleArn: {error}")))?;
     let tagged = role.is_some() && defaults.tag_sessions_with_namespace;
-    Ok(Identity { role, namespace_tag: tagged.then(|| Arc::clone(namespace)) })
+    Ok(Identity {
+        role,
+        namespace_tag: tagged.then(|| Arc::clone(namespace)),
+    })
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::plan::ObjectKey;
 mod calls;
 mod deliveries;
 mod objects;
+mod outcomes;
 
 /// Messages that are worked off in one turn.
 const MESSAGES_PER_TURN: usize = 512;
@@ -73,7 +74,11 @@ impl Planner {
         let (deliveries, to_writers) = mpsc::channel(config.deliveries.max(1));
         let (gauges, watched) = watch::channel(Gauges::default());
         let ledger = Ledger::new(config.value_bytes);
-        let handle = PlannerHandle { inbox: to_planner, gauges: watched, ledger: Arc::clone(&ledger) };
+        let handle = PlannerHandle {
+            inbox: to_planner,
+            gauges: watched,
+            ledger: Arc::clone(&ledger),
+        };
         let planner = Self {
             slots: Slots::new(config.slots),
             clock: Clock::new(Instant::now(), now),
@@ -200,7 +205,9 @@ impl Planner {
 
     /// The moment at which the object is to be asked for next.
     fn set_due(&mut self, key: &ObjectKey, due: Option<(Instant, Cause)>) {
-        let Some(object) = self.objects.get_mut(key) else { return };
+        let Some(object) = self.objects.get_mut(key) else {
+            return;
+        };
         if let Some((at, _)) = object.due.take() {
             self.due.remove(&(at, key.clone()));
         }

@@ -108,7 +108,11 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { bytes: AtomicUsize::new(0), limit, room: Notify::new() })
+        Arc::new(Self {
+            bytes: AtomicUsize::new(0),
+            limit,
+            room: Notify::new(),
+        })
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -143,7 +147,11 @@ mod tests {
     use keyhole_core::SecretBytes;
 
     fn outcome(size: usize) -> Outcome {
-        Outcome::Value(Value { bytes: SecretBytes::new(vec![1; size]), is_text: true, version: None })
+        Outcome::Value(Value {
+            bytes: SecretBytes::new(vec![1; size]),
+            is_text: true,
+            version: None,
+        })
     }
 
     #[test]
@@ -161,7 +169,10 @@ mod tests {
     #[tokio::test]
     async fn coming_down_from_full_is_told_even_when_nobody_waited_yet() {
         let ledger = Ledger::new(100);
-        let values = [Fetched::from_outcome(outcome(60), &ledger), Fetched::from_outcome(outcome(60), &ledger)];
+        let values = [
+            Fetched::from_outcome(outcome(60), &ledger),
+            Fetched::from_outcome(outcome(60), &ledger),
+        ];
         assert!(ledger.is_full());
         drop(values);
         ledger.room().await;
@@ -169,6 +180,16 @@ mod tests {
 
     #[test]
     fn debug_shows_the_length_and_nothing_else() {
-        assert_eq!(format!("{:?}", Fetched::value(Value { bytes: b"hunter2".to_vec().into(), is_text: true, version: None })), "Fetched(7 bytes)");
+        assert_eq!(
+            format!(
+                "{:?}",
+                Fetched::value(Value {
+                    bytes: b"hunter2".to_vec().into(),
+                    is_text: true,
+                    version: None
+                })
+            ),
+            "Fetched(7 bytes)"
+        );
     }
 }

@@ -35,17 +35,31 @@ pub(super) struct Asked {
 impl Asked {
     /// A version is sent only if everybody who waits has exactly this one and can do without the value.
     pub(super) fn new(taken: Taken) -> Self {
-        let Taken { request, waiters, attempt, tries } = taken;
+        let Taken {
+            request,
+            waiters,
+            attempt,
+            tries,
+        } = taken;
         let mut versions = waiters.values().map(|waiter| waiter.known.as_ref());
         let known = match versions.next().flatten() {
             Some(first) if versions.all(|other| other == Some(first)) => Some(Arc::clone(first)),
             _ => None,
         };
-        Self { request, known, waiters, attempt, tries }
+        Self {
+            request,
+            known,
+            waiters,
+            attempt,
+            tries,
+        }
     }
 
     pub(super) fn planned(&self) -> PlannedRequest {
-        PlannedRequest { request: self.request.clone(), known_version: self.known.clone() }
+        PlannedRequest {
+            request: self.request.clone(),
+            known_version: self.known.clone(),
+        }
     }
 
     /// Whether its objects should wait for another attempt.
@@ -66,7 +80,12 @@ impl Asked {
     }
 
     pub(super) fn into_taken(self) -> Taken {
-        Taken { request: self.request, waiters: self.waiters, attempt: self.attempt, tries: self.tries }
+        Taken {
+            request: self.request,
+            waiters: self.waiters,
+            attempt: self.attempt,
+            tries: self.tries,
+        }
     }
 }
 
@@ -89,7 +108,9 @@ impl Flight {
         if !self.compartments.contains(&waiter.compartment) {
             return false;
         }
-        let Some(asked) = self.asked.iter_mut().find(|asked| asked.request == *request) else { return false };
+        let Some(asked) = self.asked.iter_mut().find(|asked| asked.request == *request) else {
+            return false;
+        };
         if asked.known.is_some() && asked.known != waiter.known {
             return false;
         }
@@ -151,7 +172,9 @@ pub(super) fn remedy(error: &CallError) -> Remedy {
             }
         }
         // Half a minute each: a store that never answers must not be asked for long.
-        CallError::Wall(_) => Remedy::Split { weight: SPLIT_BUDGET / 3 },
+        CallError::Wall(_) => Remedy::Split {
+            weight: SPLIT_BUDGET / 3,
+        },
         CallError::Trap(_)
         | CallError::Cpu(_)
         | CallError::Memory(_)
@@ -179,7 +202,11 @@ mod tests {
     use keyhole_core::StoreError;
 
     fn store(kind: StoreErrorKind) -> CallError {
-        CallError::Store(StoreError { kind, message: "m".into(), store_code: None })
+        CallError::Store(StoreError {
+            kind,
+            message: "m".into(),
+            store_code: None,
+        })
     }
 
     #[test]
@@ -188,8 +215,26 @@ mod tests {
         assert_eq!(remedy(&store(StoreErrorKind::Throttled(after))), Remedy::Pause(after));
         assert_eq!(remedy(&CallError::Host("full".into())), Remedy::Pause(None));
         assert_eq!(remedy(&store(StoreErrorKind::Denied)), Remedy::Fail);
-        assert_eq!(remedy(&CallError::Identity { message: "m".into(), transient: false }), Remedy::Fail);
-        assert_eq!(remedy(&CallError::Identity { message: "m".into(), transient: true }), Remedy::Pause(None));
-        assert_eq!(remedy(&CallError::Output { what: "answer", limit: 1 }), Remedy::Split { weight: 1 });
+        assert_eq!(
+            remedy(&CallError::Identity {
+                message: "m".into(),
+                transient: false
+            }),
+            Remedy::Fail
+        );
+        assert_eq!(
+            remedy(&CallError::Identity {
+                message: "m".into(),
+                transient: true
+            }),
+            Remedy::Pause(None)
+        );
+        assert_eq!(
+            remedy(&CallError::Output {
+                what: "answer",
+                limit: 1
+            }),
+            Remedy::Split { weight: 1 }
+        );
     }
 }

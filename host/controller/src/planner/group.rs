@@ -55,17 +55,27 @@ pub(super) struct Group {
 }
 
 impl Group {
+    pub(super) fn is_paused(&self, now: Instant) -> bool {
+        self.trouble.as_ref().is_some_and(|(_, until)| *until > now)
+    }
+
     /// What to say to objects that would have to wait longer than `hold` for the end of a pause.
     pub(super) fn refusal(&self, now: Instant, hold: Duration) -> Option<Failure> {
         let (failure, until) = self.trouble.as_ref()?;
         let left = until.saturating_duration_since(now);
-        (left > hold).then(|| Failure { retry_after: Some(left), ..failure.clone() })
+        (left > hold).then(|| Failure {
+            retry_after: Some(left),
+            ..failure.clone()
+        })
     }
 
     /// Length and phase of the common ticks: the shortest interval of its objects, and a part of it that
     /// differs from group to group, so that not all groups of a cluster call in the same second.
     pub(super) fn ticks(&self) -> (Duration, Duration) {
-        let grid = self.intervals.first_key_value().map_or(Duration::ZERO, |(interval, _)| *interval);
+        let grid = self
+            .intervals
+            .first_key_value()
+            .map_or(Duration::ZERO, |(interval, _)| *interval);
         let mut hasher = DefaultHasher::new();
         self.key.hash(&mut hasher);
         #[expect(clippy::cast_precision_loss, reason = "any fraction does")]
@@ -115,7 +125,10 @@ impl Groups {
         interval: Option<Duration>,
         pace: impl FnOnce() -> Pace,
     ) -> GroupId {
-        let key = GroupKey { namespace: None, ..key.clone() };
+        let key = GroupKey {
+            namespace: None,
+            ..key.clone()
+        };
         let id = *self.ids.entry(key.clone()).or_insert_with(|| {
             self.last += 1;
             GroupId(self.last)

@@ -27,7 +27,10 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new(start: Instant, now: Timestamp) -> Self {
-        Self { start, epoch: since_epoch(now) }
+        Self {
+            start,
+            epoch: since_epoch(now),
+        }
     }
 
     pub(super) fn wall(&self, at: Instant) -> Duration {
@@ -45,6 +48,9 @@ pub(super) fn since_epoch(time: Timestamp) -> Duration {
     u64::try_from(time.as_millisecond()).map_or(Duration::ZERO, Duration::from_millis)
 }
 
+/// Failures in a row after which an object is no longer urgent.
+const URGENT_RETRIES: u32 = 3;
+
 /// What an object is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -57,10 +63,19 @@ pub(super) enum State {
         taken: bool,
         /// What was delivered is a failure; the next attempt has its time already.
         failed: bool,
+        cause: Cause,
         started: Instant,
         /// Versions of what was delivered.
         versions: Option<Versions>,
     },
+}
+
+impl State {
+    fn forget_versions(&mut self) {
+        if let Self::Delivered { versions, .. } = self {
+            *versions = None;
+        }
+    }
 }
 
 /// One object that the planner knows.
@@ -82,7 +97,16 @@ impl Object {
     pub(super) fn new(plan: Arc<ObjectPlan>, group: GroupId) -> Self {
         let backoff = Backoff::new(plan.interval);
         let repairs = Repairs::new(plan.interval);
-        Self { plan, group, state: State::Idle, due: None, versions: None, backoff, failures: 0, repairs }
+        Self {
+            plan,
+            group,
+            state: State::Idle,
+            due: None,
+            versions: None,
+            backoff,
+            failures: 0,
+            repairs,
+        }
     }
 
     /// The pass that a delivery or receipt must belong to.
@@ -99,9 +123,7 @@ impl Object {
         self.repairs = Repairs::new(plan.interval);
         self.failures = 0;
         self.versions = None;
-        if let State::Delivered { versions, .. } = &mut self.state {
-            *versions = None;
-        }
+        self.state.forget_versions();
         self.plan = plan;
         self.group = group;
     }
@@ -130,9 +152,25 @@ impl Object {
         Some(now + wait)
     }
 
+    /// Why it is tried again that was asked for because of `cause`. At first it is still that; an object
+    /// that goes on failing must not overtake the refreshes of all others for ever.
+    pub(super) fn retry_cause(&self, cause: Cause) -> Cause {
+        if self.failures <= URGENT_RETRIES {
+            cause
+        } else {
+            Cause::Refresh
+        }
+    }
+
     /// The next refresh of an object that was fetched from `started` on: on the last tick of `grid` not
     /// later than its interval allows, in wall-clock time.
-    pub(super) fn next_refresh(&self, started: Duration, now: Duration, grid: Duration, phase: Duration) -> Option<Duration> {
+    pub(super) fn next_refresh(
+        &self,
+        started: Duration,
+        now: Duration,
+        grid: Duration,
+        phase: Duration,
+    ) -> Option<Duration> {
         let interval = self.plan.interval?;
         let due = started.saturating_add(interval);
         if due <= now {
@@ -150,8 +188,13 @@ impl Object {
     }
 
     /// When a repair may begin that is asked for now.
-    pub(super) fn repair_at(&mut self, now: Instant, random: f64) -> Instant {
-        self.repairs.admit(now, random)
+    pub(super) fn repair_at(&self, now: Instant) -> Instant {
+        self.repairs.not_before.map_or(now, |at| at.max(now))
+    }
+
+    /// A repair begins.
+    pub(super) fn repair_begins(&mut self, now: Instant, random: f64) {
+        self.repairs.begin(now, random);
     }
 }
 
@@ -167,18 +210,21 @@ struct Repairs {
 impl Repairs {
     fn new(interval: Option<Duration>) -> Self {
         let longest = interval.unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF);
-        Self { backoff: Backoff::new(interval), quiet: longest * 2, not_before: None }
+        Self {
+            backoff: Backoff::new(interval),
+            quiet: longest * 2,
+            not_before: None,
+        }
     }
 
-    fn admit(&mut self, now: Instant, random: f64) -> Instant {
-        match self.not_before {
-            // One that waits already serves this one too.
-            Some(at) if at > now => return at,
-            Some(at) if now - at > self.quiet => self.backoff.reset(),
-            _ => {}
+    fn begin(&mut self, now: Instant, random: f64) {
+        if self
+            .not_before
+            .is_some_and(|at| now.saturating_duration_since(at) > self.quiet)
+        {
+            self.backoff.reset();
         }
         self.not_before = Some(now + self.backoff.next(random));
-        now
     }
 }
 

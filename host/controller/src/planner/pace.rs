@@ -26,8 +26,19 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn new(per_second: f64, burst: u32, now: Instant) -> Self {
         let burst = f64::from(burst.max(1));
-        let per_second = if per_second.is_finite() { per_second.max(0.01) } else { f64::MAX };
-        Self { per_second, burst, tokens: burst, refilled: now, paused_until: None, backoff: Backoff::new(None) }
+        let per_second = if per_second.is_finite() {
+            per_second.max(0.01)
+        } else {
+            f64::MAX
+        };
+        Self {
+            per_second,
+            burst,
+            tokens: burst,
+            refilled: now,
+            paused_until: None,
+            backoff: Backoff::new(None),
+        }
     }
 
     /// The earliest moment for the next call; not later than `now` when it may go at once.
@@ -88,14 +99,20 @@ mod tests {
             pace.called(now);
         }
         let took = now - start;
-        assert!(took >= Duration::from_millis(999) && took < Duration::from_millis(1001), "{took:?}");
+        assert!(
+            took >= Duration::from_millis(999) && took < Duration::from_millis(1001),
+            "{took:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_store_says_how_long_a_pause_is_within_reason() {
         let now = Instant::now();
         let mut pace = Pace::new(10.0, 3, now);
-        assert_eq!(pace.pause(now, Some(Duration::from_secs(7)), 0.0), Duration::from_secs(7));
+        assert_eq!(
+            pace.pause(now, Some(Duration::from_secs(7)), 0.0),
+            Duration::from_secs(7)
+        );
         assert_eq!(pace.next_call(now), now + Duration::from_secs(7));
         let mut pace = Pace::new(10.0, 3, now);
         assert_eq!(pace.pause(now, Some(Duration::MAX), 0.0), LONGEST_BACKOFF);
@@ -113,6 +130,9 @@ mod tests {
         let later = now + Duration::from_secs(1);
         assert_eq!(pace.pause(later, None, 1.0), Duration::from_secs(2));
         pace.answered();
-        assert_eq!(pace.pause(later + Duration::from_secs(2), None, 1.0), Duration::from_secs(1));
+        assert_eq!(
+            pace.pause(later + Duration::from_secs(2), None, 1.0),
+            Duration::from_secs(1)
+        );
     }
 }

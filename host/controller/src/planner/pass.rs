@@ -75,7 +75,15 @@ impl Pass {
         let requests = plan.requests().len();
         let known = known.filter(|known| known.len() == requests && requests > 0);
         let slots = std::iter::repeat_with(|| Slot::Waiting).take(requests).collect();
-        Self { plan, group, cause, started, slots, outstanding: requests, known }
+        Self {
+            plan,
+            group,
+            cause,
+            started,
+            slots,
+            outstanding: requests,
+            known,
+        }
     }
 
     /// The version to send along with a request.
@@ -90,7 +98,11 @@ impl Pass {
 
     /// The requests that are waiting or in flight.
     pub(super) fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
-        self.slots.iter().enumerate().filter(|(_, slot)| matches!(slot, Slot::Waiting)).map(|(index, _)| index)
+        self.slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| matches!(slot, Slot::Waiting))
+            .map(|(index, _)| index)
     }
 
     /// Takes an answer. Whether it was the last one outstanding.
@@ -146,7 +158,12 @@ impl Pass {
         };
         let values: Vec<Fetched> = self.slots.iter().filter_map(value).collect();
         let versions = values.iter().map(|value| value.version().cloned()).collect();
-        let answers: Option<Vec<Fetched>> = self.plan.needs().iter().map(|&need| values.get(need).cloned()).collect();
+        let answers: Option<Vec<Fetched>> = self
+            .plan
+            .needs()
+            .iter()
+            .map(|&need| values.get(need).cloned())
+            .collect();
         match answers {
             Some(answers) => Progress::Finished(Delivered::Answers(answers), versions),
             // Not reachable: every slot holds a value here. Failing is safe, writing half a Secret is not.
@@ -158,7 +175,9 @@ impl Pass {
     }
 
     fn has_failed(&self) -> bool {
-        self.slots.iter().any(|slot| matches!(slot, Slot::Failed(_) | Slot::CallFailed(_)))
+        self.slots
+            .iter()
+            .any(|slot| matches!(slot, Slot::Failed(_) | Slot::CallFailed(_)))
     }
 
     /// In merge order; what befell a whole call is told once and not blamed on an item.
@@ -208,7 +227,10 @@ pub(super) fn answer_of(
 
 /// The failure as the author of the object reads it: by which backend and, where that matters, as whom.
 fn told_to(plan: &ObjectPlan, mut failure: Failure) -> Failure {
-    let concerns_identity = matches!(failure.reason, Reason::NotFound | Reason::AccessDenied | Reason::Unauthenticated);
+    let concerns_identity = matches!(
+        failure.reason,
+        Reason::NotFound | Reason::AccessDenied | Reason::Unauthenticated
+    );
     if concerns_identity
         && !failure.kes_wording
         && let Some(role) = &plan.group.identity.role

@@ -46,7 +46,11 @@ pub(super) struct Waiter {
 
 impl Waiter {
     fn rank(&self) -> Instant {
-        if self.cause.is_urgent() { self.since } else { self.since + YIELD }
+        if self.cause.is_urgent() {
+            self.since
+        } else {
+            self.since + YIELD
+        }
     }
 }
 
@@ -92,7 +96,10 @@ struct Waiting {
 
 impl Waiting {
     fn lane(&self) -> LaneKey {
-        LaneKey { compartments: self.compartments.keys().cloned().collect(), part: self.part }
+        LaneKey {
+            compartments: self.compartments.keys().cloned().collect(),
+            part: self.part,
+        }
     }
 }
 
@@ -144,7 +151,16 @@ impl Queue {
     /// Adds a waiter to a request, which may be new.
     pub(super) fn join(&mut self, request: &Request, waiter: Waiter, attempt: u32, now: Instant) {
         let waiters = BTreeMap::from([(waiter.pass, waiter)]);
-        self.insert(Taken { request: request.clone(), waiters, attempt, tries: 0 }, None, Some(now));
+        self.insert(
+            Taken {
+                request: request.clone(),
+                waiters,
+                attempt,
+                tries: 0,
+            },
+            None,
+            Some(now),
+        );
     }
 
     /// Takes requests back that are to be asked again, at the rank that they had.
@@ -163,7 +179,9 @@ impl Queue {
 
     /// Removes a waiter. Whether it waited here.
     pub(super) fn leave(&mut self, request: &Request, pass: PassId) -> bool {
-        let Some(mut waiting) = self.lift(request) else { return false };
+        let Some(mut waiting) = self.lift(request) else {
+            return false;
+        };
         let left = waiting.waiters.remove(&pass);
         if let Some(waiter) = &left
             && let Some(count) = waiting.compartments.get_mut(&waiter.compartment)
@@ -183,7 +201,9 @@ impl Queue {
     pub(super) fn ready(&self, now: Instant, gather: Gather) -> Ready {
         let (mut best, mut soonest): (Option<(Rank, &LaneKey)>, Option<Instant>) = (None, None);
         for (key, lane) in &self.lanes {
-            let Some((&rank, _)) = lane.ranked.first_key_value() else { continue };
+            let Some((&rank, _)) = lane.ranked.first_key_value() else {
+                continue;
+            };
             let at = match key.part {
                 0 => (lane.joined + gather.quiet).min(lane.since + gather.at_most),
                 _ => lane.since,
@@ -208,8 +228,18 @@ impl Queue {
             None => return Vec::new(),
         };
         let take = |request: Request| {
-            let Waiting { waiters, attempt, tries, .. } = self.lift(&request)?;
-            Some(Taken { request, waiters, attempt, tries })
+            let Waiting {
+                waiters,
+                attempt,
+                tries,
+                ..
+            } = self.lift(&request)?;
+            Some(Taken {
+                request,
+                waiters,
+                attempt,
+                tries,
+            })
         };
         first.into_iter().filter_map(take).collect()
     }
@@ -219,17 +249,44 @@ impl Queue {
         self.lanes.clear();
         self.requests
             .drain()
-            .map(|(request, Waiting { waiters, attempt, tries, .. })| Taken { request, waiters, attempt, tries })
+            .map(
+                |(
+                    request,
+                    Waiting {
+                        waiters,
+                        attempt,
+                        tries,
+                        ..
+                    },
+                )| Taken {
+                    request,
+                    waiters,
+                    attempt,
+                    tries,
+                },
+            )
             .collect()
     }
 
     fn insert(&mut self, taken: Taken, part: Option<u64>, joined: Option<Instant>) {
-        let Taken { request, waiters, attempt, tries } = taken;
-        let Some(at) = waiters.values().map(Waiter::rank).min() else { return };
-        let Some(since) = waiters.values().map(|waiter| waiter.since).min() else { return };
+        let Taken {
+            request,
+            waiters,
+            attempt,
+            tries,
+        } = taken;
+        let Some(at) = waiters.values().map(Waiter::rank).min() else {
+            return;
+        };
+        let Some(since) = waiters.values().map(|waiter| waiter.since).min() else {
+            return;
+        };
         let joined = joined.unwrap_or(since);
         self.sequence += 1;
-        let rank = Rank { at, sequence: self.sequence };
+        let rank = Rank {
+            at,
+            sequence: self.sequence,
+        };
         let mut waiting = self.lift(&request).unwrap_or_else(|| Waiting {
             waiters: Waiters::new(),
             compartments: BTreeMap::new(),

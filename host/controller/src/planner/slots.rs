@@ -35,7 +35,11 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), running: 0, plugins: HashMap::new() }
+        Self {
+            limit: limit.max(1),
+            running: 0,
+            plugins: HashMap::new(),
+        }
     }
 
     /// Whether nobody can get a slot.
@@ -83,11 +87,21 @@ mod tests {
     use super::*;
 
     fn plugin(name: &str) -> PluginId {
-        PluginId { name: name.into(), digest: "sha256:0".into() }
+        PluginId {
+            name: name.into(),
+            digest: "sha256:0".into(),
+        }
     }
 
     fn applicant(plugin: &PluginId, running: usize) -> Applicant<'_> {
-        Applicant { plugin, share: 16, running, failing: false, slow: false, suspects: 0 }
+        Applicant {
+            plugin,
+            share: 16,
+            running,
+            failing: false,
+            slow: false,
+            suspects: 0,
+        }
     }
 
     /// Starts calls for the applicant until it gets no more; how many it got.
@@ -120,7 +134,10 @@ mod tests {
     #[test]
     fn one_slot_is_enough_to_make_progress() {
         let (mut slots, a) = (Slots::new(0), plugin("a"));
-        let one = Applicant { share: 0, ..applicant(&a, 0) };
+        let one = Applicant {
+            share: 0,
+            ..applicant(&a, 0)
+        };
         assert!(slots.admits(&one));
         slots.started(&a);
         assert!(!slots.admits(&one) && slots.are_taken());
@@ -131,11 +148,23 @@ mod tests {
     #[test]
     fn suspects_get_half_of_the_share_and_one_call_each_while_failing() {
         let (slots, a) = (Slots::new(32), plugin("a"));
-        let failing = |running, suspects| Applicant { failing: true, suspects, ..applicant(&a, running) };
+        let failing = |running, suspects| Applicant {
+            failing: true,
+            suspects,
+            ..applicant(&a, running)
+        };
         assert!(slots.admits(&failing(0, 7)));
         assert!(!slots.admits(&failing(1, 1)));
         assert!(!slots.admits(&failing(0, 8)));
-        assert!(slots.admits(&Applicant { slow: true, suspects: 3, ..applicant(&a, 3) }));
-        assert!(!slots.admits(&Applicant { slow: true, suspects: 8, ..applicant(&a, 3) }));
+        assert!(slots.admits(&Applicant {
+            slow: true,
+            suspects: 3,
+            ..applicant(&a, 3)
+        }));
+        assert!(!slots.admits(&Applicant {
+            slow: true,
+            suspects: 8,
+            ..applicant(&a, 3)
+        }));
     }
 }

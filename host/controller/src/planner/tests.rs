@@ -67,15 +67,27 @@ struct Store {
 }
 
 fn text(text: &str) -> Outcome {
-    Outcome::Value(Value { bytes: text.as_bytes().to_vec().into(), is_text: true, version: None })
+    Outcome::Value(Value {
+        bytes: text.as_bytes().to_vec().into(),
+        is_text: true,
+        version: None,
+    })
 }
 
 fn versioned(text: &str, version: &str) -> Outcome {
-    Outcome::Value(Value { bytes: text.as_bytes().to_vec().into(), is_text: true, version: Some(version.into()) })
+    Outcome::Value(Value {
+        bytes: text.as_bytes().to_vec().into(),
+        is_text: true,
+        version: Some(version.into()),
+    })
 }
 
 fn error(kind: StoreErrorKind) -> StoreError {
-    StoreError { kind, message: "as scripted".into(), store_code: None }
+    StoreError {
+        kind,
+        message: "as scripted".into(),
+        store_code: None,
+    }
 }
 
 fn failed(kind: StoreErrorKind) -> Outcome {
@@ -159,11 +171,18 @@ impl Fetch for Store {
             at: Instant::now(),
             namespace: group.namespace.clone(),
             attempt,
-            keys: requests.iter().map(|planned| planned.request.selector.name().to_owned()).collect(),
+            keys: requests
+                .iter()
+                .map(|planned| planned.request.selector.name().to_owned())
+                .collect(),
             versions: requests.iter().map(|planned| planned.known_version.clone()).collect(),
         };
         assert!(!requests.is_empty() && requests.len() <= self.max_batch);
-        assert_eq!(call.keys.iter().collect::<BTreeSet<_>>().len(), call.keys.len(), "a request twice in one call");
+        assert_eq!(
+            call.keys.iter().collect::<BTreeSet<_>>().len(),
+            call.keys.len(),
+            "a request twice in one call"
+        );
         Box::pin(async move {
             let script = Arc::clone(&self.script.lock().unwrap());
             let number = {
@@ -210,7 +229,10 @@ fn object(name: &str, keys: &[&str]) -> Spec {
 
 impl Spec {
     fn every(self, interval: Duration) -> Self {
-        Self { interval: Some(interval), ..self }
+        Self {
+            interval: Some(interval),
+            ..self
+        }
     }
 
     fn generation(self, generation: i64) -> Self {
@@ -218,11 +240,18 @@ impl Spec {
     }
 
     fn apart_in(self, namespace: &str) -> Self {
-        Self { namespace: namespace.into(), apart: true, ..self }
+        Self {
+            namespace: namespace.into(),
+            apart: true,
+            ..self
+        }
     }
 
-    fn as_role(self, role: &'static str) -> Self {
-        Self { role: Some(role), ..self }
+    fn with_role(self, role: &'static str) -> Self {
+        Self {
+            role: Some(role),
+            ..self
+        }
     }
 
     fn key(&self) -> ObjectKey {
@@ -232,18 +261,37 @@ impl Spec {
     fn plan(&self, store: &Arc<Store>) -> Arc<ObjectPlan> {
         let item = |(index, key): (usize, &String)| Item {
             place: format!("data[{index}]"),
-            request: Request { selector: Selector::Key(key.as_str().into()), options: JsonText::default() },
-            mapping: Mapping::Single { name: format!("k{index}"), property: None, is_binary: false },
+            request: Request {
+                selector: Selector::Key(key.as_str().into()),
+                options: JsonText::default(),
+            },
+            mapping: Mapping::Single {
+                name: format!("k{index}"),
+                property: None,
+                is_binary: false,
+            },
         };
         let namespace = self.apart.then(|| self.namespace.as_str().into());
-        let identity = Identity { role: self.role.map(|role| role.parse().unwrap()), namespace_tag: None };
-        let plugin = PluginId { name: format!("store-{:p}", Arc::as_ptr(store)).into(), digest: "sha256:0".into() };
+        let identity = Identity {
+            role: self.role.map(|role| role.parse().unwrap()),
+            namespace_tag: None,
+        };
+        let plugin = PluginId {
+            name: format!("store-{:p}", Arc::as_ptr(store)).into(),
+            digest: "sha256:0".into(),
+        };
         Arc::new(ObjectPlan::new(PlanParts {
             key: self.key(),
             uid: format!("uid of {}", self.name).into(),
             generation: self.generation,
             backend_type: "fake".into(),
-            group: GroupKey { plugin, settings: JsonText::default(), region: None, identity, namespace },
+            group: GroupKey {
+                plugin,
+                settings: JsonText::default(),
+                region: None,
+                identity,
+                namespace,
+            },
             source: Arc::clone(store) as Arc<dyn Fetch>,
             items: self.keys.iter().enumerate().map(item).collect(),
             interval: self.interval,
@@ -270,7 +318,12 @@ impl Rig {
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         task.spawn(planner.run(stop.clone()));
-        Self { planner: handle, deliveries, stop, task }
+        Self {
+            planner: handle,
+            deliveries,
+            stop,
+            task,
+        }
     }
 
     async fn submit(&self, plan: &Arc<ObjectPlan>, cause: Cause) {
@@ -283,7 +336,10 @@ impl Rig {
 
     /// The next delivery, however long it takes.
     async fn next(&mut self) -> Delivery {
-        timeout(FOR_EVER, self.deliveries.recv()).await.expect("a delivery").expect("a running planner")
+        timeout(FOR_EVER, self.deliveries.recv())
+            .await
+            .expect("a delivery")
+            .expect("a running planner")
     }
 
     /// The next delivery, taken by a writer to whom nothing happens.
@@ -310,7 +366,9 @@ impl Rig {
 
 /// The texts of an answer, one per item.
 fn texts(delivery: &Delivery) -> Vec<String> {
-    let Delivered::Answers(answers) = &delivery.result else { panic!("no answers: {delivery:?}") };
+    let Delivered::Answers(answers) = &delivery.result else {
+        panic!("no answers: {delivery:?}")
+    };
     let text = |answer: &super::Fetched| match answer.answer() {
         Answer::Value(value) => String::from_utf8(value.bytes.expose().to_vec()).unwrap(),
         Answer::Values(values) => panic!("{} values", values.len()),
@@ -319,7 +377,9 @@ fn texts(delivery: &Delivery) -> Vec<String> {
 }
 
 fn failures(delivery: &Delivery) -> &[Failure] {
-    let Delivered::Failed(failures) = &delivery.result else { panic!("no failure: {delivery:?}") };
+    let Delivered::Failed(failures) = &delivery.result else {
+        panic!("no failure: {delivery:?}")
+    };
     failures
 }
 

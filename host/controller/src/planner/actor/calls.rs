@@ -1,19 +1,17 @@
-//! What happens to calls: started, ended, failed, given up.
+//! How calls begin, and how they are given up when nobody waits for them any more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use keyhole_core::{CallError, Failure, GroupKey, Outcome, PluginId};
-use tokio::task::{AbortHandle, Id, JoinError};
+use tokio::task::{AbortHandle, Id};
 use tokio::time::{Instant, timeout};
 
 use super::Planner;
 use crate::planner::PassId;
-use crate::planner::batch::{Asked, Flight, Remedy, SPLIT_BUDGET, remedy, rest_asked_for};
+use crate::planner::batch::{Asked, Flight};
 use crate::planner::group::{GroupId, Settings, is_slow};
-use crate::planner::pass::{Answer, answer_of};
-use crate::planner::queue::{Gather, LaneKey, Rank, Ready, Taken, Waiter};
+use crate::planner::queue::{Gather, LaneKey, Rank, Ready, Waiter};
 use crate::planner::slots::Applicant;
 
 /// A call in flight.
@@ -45,7 +43,9 @@ impl Planner {
     pub(super) fn ask(&mut self, pass: PassId, index: usize, attempt: u32, now: Instant) {
         let Some(waiting) = self.passes.get(&pass) else { return };
         let (id, plan) = (waiting.group, Arc::clone(&waiting.plan));
-        let (Some(request), Some(group)) = (plan.requests().get(index), self.groups.get_mut(id)) else { return };
+        let (Some(request), Some(group)) = (plan.requests().get(index), self.groups.get_mut(id)) else {
+            return;
+        };
         let waiter = Waiter {
             pass,
             index,
@@ -71,7 +71,9 @@ impl Planner {
         let Some(pass) = self.passes.remove(&id) else { return };
         let mut unwanted = Vec::new();
         for request in pass.waiting().filter_map(|index| pass.plan.requests().get(index)) {
-            let Some(group) = self.groups.get_mut(pass.group) else { return };
+            let Some(group) = self.groups.get_mut(pass.group) else {
+                return;
+            };
             if group.queue.leave(request, id) {
                 continue;
             }
@@ -123,7 +125,10 @@ impl Planner {
 
     /// The most urgent thing that may be done, or when there will be one.
     fn next_call(&mut self, now: Instant) -> (Option<(GroupId, Next)>, Option<Instant>) {
-        let gather = Gather { quiet: self.config.gather, at_most: self.config.gather_at_most };
+        let gather = Gather {
+            quiet: self.config.gather,
+            at_most: self.config.gather_at_most,
+        };
         let mut slow: HashMap<GroupId, bool> = HashMap::new();
         let mut suspects: HashMap<PluginId, usize> = HashMap::new();
         for job in self.jobs.values() {
@@ -192,7 +197,10 @@ impl Planner {
             [namespace] => namespace.clone(),
             _ => None,
         };
-        let key = GroupKey { namespace, ..group.key.clone() };
+        let key = GroupKey {
+            namespace,
+            ..group.key.clone()
+        };
         let planned: Vec<_> = asked.iter().map(Asked::planned).collect();
         let (source, longest) = (Arc::clone(&group.source), self.config.call_at_most);
         let abort = self.calls.spawn(async move {
@@ -208,7 +216,17 @@ impl Planner {
         self.slots.started(&group.key.plugin);
         let compartments = lane.compartments.clone();
         let plugin = group.key.plugin.clone();
-        self.jobs.insert(call, Job::Fetch(Flight { group: id, plugin, asked, compartments, started: now, abort }));
+        self.jobs.insert(
+            call,
+            Job::Fetch(Flight {
+                group: id,
+                plugin,
+                asked,
+                compartments,
+                started: now,
+                abort,
+            }),
+        );
     }
 
     fn validate(&mut self, id: GroupId) {
@@ -223,184 +241,21 @@ impl Planner {
         group.running += 1;
         let plugin = group.key.plugin.clone();
         self.slots.started(&plugin);
-        self.jobs.insert(abort.id(), Job::Validate { group: id, plugin, abort });
+        self.jobs.insert(
+            abort.id(),
+            Job::Validate {
+                group: id,
+                plugin,
+                abort,
+            },
+        );
     }
 
-    pub(super) fn call_ended(&mut self, ended: Result<(Id, Ended), JoinError>, now: Instant) {
-        let (id, ended) = match ended {
-            Ok((id, ended)) => (id, Some(ended)),
-            Err(error) => (error.id(), None),
-        };
-        let lost = || CallError::Host("the call broke off".to_owned());
-        match self.jobs.remove(&id) {
-            // Given up before.
-            None => {}
-            Some(Job::Fetch(flight)) => {
-                self.landed(id, &flight);
-                let result = match ended {
-                    Some(Ended::Fetched(result)) => result,
-                    Some(Ended::Validated(_)) | None => Err(lost()),
-                };
-                self.fetched(flight, result, now);
-            }
-            Some(Job::Validate { group, plugin, .. }) => {
-                self.slots.ended(&plugin);
-                let result = match ended {
-                    Some(Ended::Validated(result)) => result,
-                    Some(Ended::Fetched(_)) | None => Err(Failure::from(&lost())),
-                };
-                self.validated(group, result, now);
-            }
-        }
-    }
-
-    fn landed(&mut self, call: Id, flight: &Flight) {
+    pub(super) fn landed(&mut self, call: Id, flight: &Flight) {
         self.slots.ended(&flight.plugin);
         if let Some(group) = self.groups.get_mut(flight.group) {
             group.running = group.running.saturating_sub(1);
             group.landed(call, flight.asked.iter().map(|asked| &asked.request));
-        }
-    }
-
-    fn validated(&mut self, id: GroupId, result: Result<(), Failure>, now: Instant) {
-        let Some(group) = self.groups.get_mut(id) else { return };
-        group.running = group.running.saturating_sub(1);
-        // A plan with another grant of the same plugin may have come in the meantime.
-        if !matches!(group.settings, Settings::Asked) {
-            return;
-        }
-        match result {
-            Ok(()) => group.settings = Settings::Accepted,
-            Err(failure) => {
-                group.settings = Settings::Unknown;
-                let waiting = group.queue.drain();
-                self.fail(waiting, &Answer::CallFailed(failure), now);
-            }
-        }
-    }
-
-    fn fetched(&mut self, flight: Flight, result: Result<Vec<Outcome>, CallError>, now: Instant) {
-        let asked = flight.asked.len();
-        let result = result.and_then(|outcomes| match outcomes.len() {
-            given if given == asked => Ok(outcomes),
-            given => Err(CallError::Protocol(format!("it gave {given} outcomes for {asked} requests"))),
-        });
-        if let (Some(observer), Some(group)) = (&self.observer, self.groups.get(flight.group)) {
-            let took = now.saturating_duration_since(flight.started);
-            observer.call_ended(&group.key, asked, took, result.as_ref().map(|_| ()));
-        }
-        match result {
-            Ok(outcomes) => self.answered(flight, outcomes, now),
-            Err(error) => self.call_failed(flight, &error, now),
-        }
-    }
-
-    fn answered(&mut self, flight: Flight, outcomes: Vec<Outcome>, now: Instant) {
-        let mut troubled: Option<(Failure, Option<Duration>)> = None;
-        let mut again = Vec::new();
-        for (asked, outcome) in flight.asked.into_iter().zip(outcomes) {
-            match answer_of(outcome, &asked.request.selector, asked.known.is_some(), &self.ledger) {
-                Ok(answer) => self.answer(&asked.into_taken(), &answer, now),
-                Err(error) => match rest_asked_for(&error.kind) {
-                    Some(rest) => {
-                        let longest = troubled.as_ref().and_then(|(_, longest)| *longest).max(rest);
-                        troubled = Some((Failure::from(&error), longest));
-                        again.push((asked, Failure::from(&error)));
-                    }
-                    None => self.answer(&asked.into_taken(), &Answer::Failed(Failure::from(&error)), now),
-                },
-            }
-        }
-        if let Some(group) = self.groups.get_mut(flight.group) {
-            group.faults = 0;
-            group.failing = false;
-            if troubled.is_none() {
-                group.pace.answered();
-            }
-        }
-        if let Some((failure, rest)) = troubled {
-            let worth = self.pause(flight.group, &failure, rest, now);
-            for (asked, failure) in again {
-                self.ask_again_or_fail(flight.group, asked, worth, &Answer::Failed(failure), now);
-            }
-            self.refuse_if_paused(flight.group, now);
-        }
-    }
-
-    fn call_failed(&mut self, flight: Flight, error: &CallError, now: Instant) {
-        let failure = Failure::from(error);
-        let id = flight.group;
-        let Some(group) = self.groups.get_mut(id) else { return };
-        match remedy(error) {
-            Remedy::Pause(rest) => {
-                group.failing = true;
-                let worth = self.pause(id, &failure, rest, now);
-                for asked in flight.asked {
-                    self.ask_again_or_fail(id, asked, worth, &Answer::CallFailed(failure.clone()), now);
-                }
-                self.refuse_if_paused(id, now);
-            }
-            Remedy::Split { weight } => {
-                group.faults = group.faults.saturating_add(weight);
-                if flight.asked.len() > 1 && group.faults < SPLIT_BUDGET {
-                    let mut first: Vec<Taken> = flight.asked.into_iter().map(Asked::apart).collect();
-                    let second = first.split_off(first.len() / 2);
-                    group.queue.put_back_apart(first);
-                    group.queue.put_back_apart(second);
-                    self.busy.insert(id);
-                } else {
-                    let answer = match flight.asked.len() {
-                        1 => Answer::Failed(failure),
-                        _ => Answer::CallFailed(failure),
-                    };
-                    self.fail(flight.asked.into_iter().map(Asked::into_taken).collect(), &answer, now);
-                }
-            }
-            Remedy::Fail => {
-                let failed = flight.asked.into_iter().map(Asked::into_taken).collect();
-                self.fail(failed, &Answer::CallFailed(failure), now);
-            }
-        }
-    }
-
-    /// Pauses a group. Whether its requests are worth waiting for.
-    fn pause(&mut self, id: GroupId, failure: &Failure, rest: Option<Duration>, now: Instant) -> bool {
-        let random = self.random.f64();
-        let Some(group) = self.groups.get_mut(id) else { return false };
-        let wait = group.pace.pause(now, rest, random);
-        group.trouble = Some((failure.clone(), now + wait));
-        wait <= self.config.hold
-    }
-
-    fn ask_again_or_fail(&mut self, id: GroupId, asked: Asked, worth: bool, answer: &Answer, now: Instant) {
-        match self.groups.get_mut(id) {
-            Some(group) if worth && asked.has_tries_left() => {
-                group.queue.put_back(asked.again());
-                self.busy.insert(id);
-            }
-            _ => self.answer(&asked.into_taken(), answer, now),
-        }
-    }
-
-    /// In a pause that is too long to wait for, everything that waits fails.
-    fn refuse_if_paused(&mut self, id: GroupId, now: Instant) {
-        let hold = self.config.hold;
-        let Some(group) = self.groups.get_mut(id) else { return };
-        if let Some(failure) = group.refusal(now, hold) {
-            let waiting = group.queue.drain();
-            self.fail(waiting, &Answer::CallFailed(failure), now);
-        }
-    }
-
-    fn fail(&mut self, taken: Vec<Taken>, answer: &Answer, now: Instant) {
-        for taken in &taken {
-            self.answer(taken, answer, now);
-        }
-    }
-
-    fn answer(&mut self, taken: &Taken, answer: &Answer, now: Instant) {
-        for waiter in taken.waiters.values() {
-            self.settle(waiter.pass, waiter.index, answer.clone(), now);
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Planner;
 use crate::planner::object::State;
-use crate::planner::pass::{Answer, Progress};
+use crate::planner::pass::{Answer, Pass, Progress};
 use crate::planner::{Delivered, Delivery, PassId};
 
 impl Planner {
@@ -35,30 +35,50 @@ impl Planner {
         };
         let Some(pass) = self.passes.remove(&id) else { return };
         let key = pass.plan.key.clone();
-        let Some(object) = self.objects.get_mut(&key) else { return };
+        let Some(object) = self.objects.get_mut(&key) else {
+            return;
+        };
         if object.current_pass() != Some(id) {
             return;
         }
         let failed = matches!(result, Delivered::Failed(_));
-        object.state = State::Delivered { pass: id, taken: false, failed, started: pass.started, versions };
+        let Pass { cause, started, .. } = pass;
+        object.state = State::Delivered {
+            pass: id,
+            taken: false,
+            failed,
+            cause,
+            started,
+            versions,
+        };
         match &result {
-            Delivered::Failed(failures) => self.schedule_retry(&key, failures, now),
+            Delivered::Failed(failures) => self.schedule_retry(&key, cause, failures, now),
             // In case the receipt never comes.
-            _ => self.set_due(&key, Some((now + self.config.lost_receipt, pass.cause))),
+            _ => self.set_due(&key, Some((now + self.config.lost_receipt, cause))),
         }
-        self.outbox.push_back(Delivery { plan: pass.plan, cause: pass.cause, result, pass: id });
+        self.outbox.push_back(Delivery {
+            plan: pass.plan,
+            cause,
+            result,
+            pass: id,
+        });
     }
 
     /// Passes deliveries to the writers, as many as they have room for.
     pub(super) fn hand_out(&mut self, now: Instant) {
         while let Some(next) = self.outbox.front() {
-            let current = self.objects.get_mut(&next.plan.key).filter(|object| object.current_pass() == Some(next.pass));
+            let current = self
+                .objects
+                .get_mut(&next.plan.key)
+                .filter(|object| object.current_pass() == Some(next.pass));
             let Some(object) = current else {
                 // Superseded or forgotten in the meantime.
                 self.outbox.pop_front();
                 continue;
             };
-            let Ok(permit) = self.deliveries.try_reserve() else { return };
+            let Ok(permit) = self.deliveries.try_reserve() else {
+                return;
+            };
             if let State::Delivered { taken, .. } = &mut object.state {
                 *taken = true;
             }
@@ -75,7 +95,8 @@ impl Planner {
     /// with a writer that has not been silent for too long.
     pub(super) fn values_will_go(&mut self, now: Instant) -> bool {
         let longest = self.config.lost_receipt;
-        self.with_writers.retain(|_, since| now.saturating_duration_since(*since) < longest);
+        self.with_writers
+            .retain(|_, since| now.saturating_duration_since(*since) < longest);
         self.slots.running() > 0 || !self.outbox.is_empty() || !self.with_writers.is_empty()
     }
 }

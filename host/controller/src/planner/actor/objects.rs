@@ -38,12 +38,24 @@ impl Planner {
     /// The receipt for a delivery.
     pub(super) fn done(&mut self, done: &Done, now: Instant) {
         self.with_writers.remove(&done.pass);
-        let Some(object) = self.objects.get_mut(&done.key) else { return };
-        let State::Delivered { pass, failed, started, versions, .. } = &object.state else { return };
+        let Some(object) = self.objects.get_mut(&done.key) else {
+            return;
+        };
+        let State::Delivered {
+            pass,
+            failed,
+            cause,
+            started,
+            versions,
+            ..
+        } = &object.state
+        else {
+            return;
+        };
         if *pass != done.pass || object.plan.uid != done.uid || object.plan.generation != done.generation {
             return;
         }
-        let (failed, started, versions) = (*failed, *started, versions.clone());
+        let (failed, cause, started, versions) = (*failed, *cause, *started, versions.clone());
         object.state = State::Idle;
         match &done.result {
             _ if failed => {}
@@ -54,14 +66,16 @@ impl Planner {
             }
             Err(failure) => {
                 object.versions = None;
-                self.schedule_retry(&done.key, std::slice::from_ref(failure), now);
+                self.schedule_retry(&done.key, cause, std::slice::from_ref(failure), now);
             }
         }
     }
 
     /// The moment has come that an object was due at.
     pub(super) fn fall_due(&mut self, key: &ObjectKey, now: Instant) {
-        let Some(object) = self.objects.get_mut(key) else { return };
+        let Some(object) = self.objects.get_mut(key) else {
+            return;
+        };
         let Some((_, cause)) = object.due.take() else { return };
         match object.state {
             // It is being worked on, and will have a new time when that ends.
@@ -80,10 +94,14 @@ impl Planner {
         }
     }
 
-    pub(super) fn schedule_retry(&mut self, key: &ObjectKey, failures: &[Failure], now: Instant) {
+    pub(super) fn schedule_retry(&mut self, key: &ObjectKey, cause: Cause, failures: &[Failure], now: Instant) {
         let random = self.random.f64();
-        let Some(object) = self.objects.get_mut(key) else { return };
-        let due = object.retry(failures, now, random).map(|at| (at, Cause::Refresh));
+        let Some(object) = self.objects.get_mut(key) else {
+            return;
+        };
+        let due = object
+            .retry(failures, now, random)
+            .map(|at| (at, object.retry_cause(cause)));
         self.set_due(key, due);
     }
 
@@ -98,7 +116,12 @@ impl Planner {
 
     /// An object that was not known.
     fn admit(&mut self, submit: Submit, now: Instant) {
-        let Submit { plan, cause, last_sync, known } = submit;
+        let Submit {
+            plan,
+            cause,
+            last_sync,
+            known,
+        } = submit;
         let (key, interval) = (plan.key.clone(), plan.interval);
         let group = self.enter(&plan, now);
         let known = known.and_then(|known| by_request(&plan, &known));
@@ -121,8 +144,9 @@ impl Planner {
     fn resubmit(&mut self, submit: Submit, now: Instant) {
         let Submit { plan, cause, known, .. } = submit;
         let key = plan.key.clone();
-        let random = self.random.f64();
-        let Some(object) = self.objects.get_mut(&key) else { return };
+        let Some(object) = self.objects.get_mut(&key) else {
+            return;
+        };
         match cause {
             // The planner keeps the time of its objects by itself.
             Cause::Refresh => {}
@@ -134,7 +158,7 @@ impl Planner {
             }
             Cause::Repair => {
                 object.versions = None;
-                let at = object.repair_at(now, random);
+                let at = object.repair_at(now);
                 if at <= now {
                     self.start(&key, cause, None, now);
                 } else if let State::Fetching(pass) = object.state {
@@ -156,7 +180,9 @@ impl Planner {
         let Submit { plan, cause, known, .. } = submit;
         let key = plan.key.clone();
         let entered = self.enter(&plan, now);
-        let Some(object) = self.objects.get_mut(&key) else { return };
+        let Some(object) = self.objects.get_mut(&key) else {
+            return;
+        };
         let (left, interval) = (object.group, object.plan.interval);
         let same_spec = object.plan.uid == plan.uid && object.plan.generation == plan.generation;
         let failing = object.failures > 0;
@@ -193,14 +219,27 @@ impl Planner {
         self.set_due(key, None);
         self.last_pass += 1;
         let id = PassId(self.last_pass);
-        let Some(object) = self.objects.get_mut(key) else { return };
-        let known = if cause.is_urgent() { known } else { object.versions.clone() };
+        let random = self.random.f64();
+        let Some(object) = self.objects.get_mut(key) else {
+            return;
+        };
+        if cause == Cause::Repair {
+            object.repair_begins(now, random);
+        }
+        let known = if cause.is_urgent() {
+            known
+        } else {
+            object.versions.clone()
+        };
         let before = std::mem::replace(&mut object.state, State::Fetching(id));
         let attempt = object.failures.saturating_add(1);
         let pass = Pass::new(Arc::clone(&object.plan), object.group, cause, now, known);
         let (group, indices): (_, Vec<usize>) = (pass.group, pass.waiting().collect());
         self.passes.insert(id, pass);
-        let refusal = self.groups.get(group).and_then(|group| group.refusal(now, self.config.hold));
+        let refusal = self
+            .groups
+            .get(group)
+            .and_then(|group| group.refusal(now, self.config.hold));
         for &index in &indices {
             match &refusal {
                 Some(failure) => self.settle(id, index, Answer::CallFailed(failure.clone()), now),

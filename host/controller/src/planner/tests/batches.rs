@@ -5,7 +5,10 @@ use super::*;
 /// Objects of five keys each over `secrets` secrets, each object with two of them.
 fn objects(count: usize, secrets: usize) -> Vec<Spec> {
     let object = |index: usize| {
-        let (a, b) = (format!("s{}", index % secrets), format!("s{}", (index * 7 + 3) % secrets));
+        let (a, b) = (
+            format!("s{}", index % secrets),
+            format!("s{}", (index * 7 + 3) % secrets),
+        );
         object(&format!("o{index}"), &[&a, &a, &b, &b, &b])
     };
     (0..count).map(object).collect()
@@ -20,7 +23,12 @@ async fn five_hundred_objects_over_a_hundred_secrets_take_five_calls() {
     }
     for _ in 0..500 {
         let delivery = rig.written().await;
-        let keys: Vec<_> = delivery.plan.items.iter().map(|item| item.request.selector.name().to_owned()).collect();
+        let keys: Vec<_> = delivery
+            .plan
+            .items
+            .iter()
+            .map(|item| item.request.selector.name().to_owned())
+            .collect();
         assert_eq!(texts(&delivery), keys);
     }
     let calls = store.calls();
@@ -103,7 +111,10 @@ async fn an_edit_is_not_answered_by_a_call_that_began_before_it() {
         rig.submit(&object("second", &["a"]).plan(&store), cause).await;
         assert_eq!(texts(&rig.written().await), ["from call 0"], "{cause:?}");
         let second = rig.written().await;
-        assert_eq!((&*second.plan.key.name, texts(&second)), ("second", vec!["from call 1".to_owned()]));
+        assert_eq!(
+            (&*second.plan.key.name, texts(&second)),
+            ("second", vec!["from call 1".to_owned()])
+        );
         // A third one may share the call that was made for the second.
     }
 }
@@ -111,8 +122,10 @@ async fn an_edit_is_not_answered_by_a_call_that_began_before_it() {
 #[tokio::test(start_paused = true)]
 async fn groups_of_other_identities_do_not_meet() {
     let (mut rig, store) = (Rig::new(), Store::new());
-    rig.new_object(&object("a", &["k"]).as_role("arn:aws:iam::1:role/a"), &store).await;
-    rig.new_object(&object("b", &["k"]).as_role("arn:aws:iam::1:role/b"), &store).await;
+    rig.new_object(&object("a", &["k"]).with_role("arn:aws:iam::1:role/a"), &store)
+        .await;
+    rig.new_object(&object("b", &["k"]).with_role("arn:aws:iam::1:role/b"), &store)
+        .await;
     rig.written().await;
     rig.written().await;
     assert_eq!(store.count(), 2);
@@ -133,15 +146,21 @@ async fn a_batch_that_must_not_mix_namespaces_does_not() {
     assert_eq!(calls.len(), 3);
     for call in calls {
         let namespace = call.namespace.expect("the plugin is told for whom");
-        assert!(call.keys.iter().all(|key| key.starts_with(&format!("{namespace}/"))), "{:?}", call.keys);
+        assert!(
+            call.keys.iter().all(|key| key.starts_with(&format!("{namespace}/"))),
+            "{:?}",
+            call.keys
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn equal_requests_of_two_namespaces_are_asked_once_and_apart_from_what_only_one_needs() {
     let (mut rig, store) = (Rig::new(), Store::new());
-    rig.new_object(&object("a", &["shared", "only-a"]).apart_in("a"), &store).await;
-    rig.new_object(&object("b", &["shared", "only-b"]).apart_in("b"), &store).await;
+    rig.new_object(&object("a", &["shared", "only-a"]).apart_in("a"), &store)
+        .await;
+    rig.new_object(&object("b", &["shared", "only-b"]).apart_in("b"), &store)
+        .await;
     rig.written().await;
     rig.written().await;
     let calls = store.calls();
@@ -156,7 +175,8 @@ async fn equal_requests_of_two_namespaces_are_asked_once_and_apart_from_what_onl
 async fn a_call_in_flight_for_one_namespace_is_not_joined_by_another() {
     let (mut rig, store) = (Rig::new(), Store::new());
     store.answer_each(s(1), text);
-    rig.new_object(&object("a", &["k", "secret-of-a"]).apart_in("a"), &store).await;
+    rig.new_object(&object("a", &["k", "secret-of-a"]).apart_in("a"), &store)
+        .await;
     sleep(ms(500)).await;
     rig.new_object(&object("b", &["k"]).apart_in("b"), &store).await;
     rig.new_object(&object("a2", &["k"]).apart_in("a"), &store).await;
@@ -165,14 +185,18 @@ async fn a_call_in_flight_for_one_namespace_is_not_joined_by_another() {
     }
     let calls = store.calls();
     assert_eq!(calls.len(), 2);
-    assert_eq!((calls[1].namespace.as_deref(), calls[1].keys.as_slice()), (Some("b"), &["k".to_owned()][..]));
+    assert_eq!(
+        (calls[1].namespace.as_deref(), calls[1].keys.as_slice()),
+        (Some("b"), &["k".to_owned()][..])
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn settings_are_checked_once_before_the_first_call() {
     let (mut rig, store) = (Rig::new(), Store::new());
     for index in 0..50 {
-        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store).await;
+        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store)
+            .await;
     }
     for _ in 0..50 {
         rig.written().await;

@@ -6,23 +6,35 @@ use keyhole_core::SecretBytes;
 const MIB: usize = 1 << 20;
 
 fn large(_: &str) -> Outcome {
-    Outcome::Value(Value { bytes: SecretBytes::new(vec![7; MIB]), is_text: true, version: None })
+    Outcome::Value(Value {
+        bytes: SecretBytes::new(vec![7; MIB]),
+        is_text: true,
+        version: None,
+    })
 }
 
 #[tokio::test(start_paused = true)]
 async fn writers_that_stall_stop_the_calls_before_the_memory_is_full() {
-    let config = PlannerConfig { value_bytes: 8 * MIB, ..PlannerConfig::default() };
+    let config = PlannerConfig {
+        value_bytes: 8 * MIB,
+        ..PlannerConfig::default()
+    };
     let (mut rig, store) = (Rig::with(config), Store::with(4, 1));
     store.answer_each(ms(5), large);
     for index in 0..200 {
-        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store).await;
+        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store)
+            .await;
     }
     sleep(s(200)).await;
     assert_eq!(store.count(), 2, "8 MiB are two calls");
     assert_eq!(rig.planner.gauges().value_bytes, 8 * MIB);
     for _ in 0..200 {
         drop(rig.written().await);
-        assert!(rig.planner.gauges().value_bytes <= 12 * MIB, "{}", rig.planner.gauges().value_bytes);
+        assert!(
+            rig.planner.gauges().value_bytes <= 12 * MIB,
+            "{}",
+            rig.planner.gauges().value_bytes
+        );
     }
     rig.settle().await;
     assert_eq!((store.count(), rig.planner.gauges().value_bytes), (50, 0));
@@ -30,10 +42,14 @@ async fn writers_that_stall_stop_the_calls_before_the_memory_is_full() {
 
 #[tokio::test(start_paused = true)]
 async fn small_deliveries_that_nobody_takes_stop_the_calls_too() {
-    let config = PlannerConfig { deliveries: 10, ..PlannerConfig::default() };
+    let config = PlannerConfig {
+        deliveries: 10,
+        ..PlannerConfig::default()
+    };
     let (mut rig, store) = (Rig::with(config), Store::with(5, 1));
     for index in 0..200 {
-        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store).await;
+        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store)
+            .await;
     }
     sleep(s(200)).await;
     assert_eq!(store.count(), 4, "ten in the channel and ten behind it");
@@ -47,12 +63,16 @@ async fn small_deliveries_that_nobody_takes_stop_the_calls_too() {
 #[tokio::test(start_paused = true)]
 async fn objects_that_hold_all_the_memory_between_them_still_come_to_an_end() {
     // Each object holds one value and needs another, and together they hold more than is allowed.
-    let config = PlannerConfig { value_bytes: 2 * MIB, ..PlannerConfig::default() };
+    let config = PlannerConfig {
+        value_bytes: 2 * MIB,
+        ..PlannerConfig::default()
+    };
     let (mut rig, store) = (Rig::with(config), Store::with(4, 4));
     store.answer_each(ms(5), large);
     for index in 0..10 {
         let keys = [format!("k{index}"), format!("k{}", (index + 5) % 10)];
-        rig.new_object(&object(&format!("o{index}"), &[&keys[0], &keys[1]]), &store).await;
+        rig.new_object(&object(&format!("o{index}"), &[&keys[0], &keys[1]]), &store)
+            .await;
     }
     for _ in 0..10 {
         assert!(matches!(rig.written().await.result, Delivered::Answers(_)));
@@ -77,18 +97,35 @@ async fn values_are_gone_once_their_delivery_is_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stalled_writer_does_not_keep_the_planner_from_listening() {
-    let config = PlannerConfig { deliveries: 1, inbox: 1, ..PlannerConfig::default() };
+    let config = PlannerConfig {
+        deliveries: 1,
+        inbox: 1,
+        ..PlannerConfig::default()
+    };
     let (rig, store) = (Rig::with(config), Store::new());
     for index in 0..1000 {
         let spec = object(&format!("o{index}"), &[&format!("k{index}")]);
-        timeout(s(1), rig.new_object(&spec, &store)).await.expect("the planner listens");
+        timeout(s(1), rig.new_object(&spec, &store))
+            .await
+            .expect("the planner listens");
     }
     for index in 0..1000 {
-        timeout(s(1), rig.planner.forget(object(&format!("o{index}"), &[]).key())).await.expect("it listens").unwrap();
+        timeout(s(1), rig.planner.forget(object(&format!("o{index}"), &[]).key()))
+            .await
+            .expect("it listens")
+            .unwrap();
     }
     rig.settle().await;
     let gauges = rig.planner.gauges();
-    assert_eq!((gauges.objects, gauges.groups, gauges.waiting_requests, gauges.calls_in_flight), (0, 0, 0, 0));
+    assert_eq!(
+        (
+            gauges.objects,
+            gauges.groups,
+            gauges.waiting_requests,
+            gauges.calls_in_flight
+        ),
+        (0, 0, 0, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,14 +133,23 @@ async fn edits_in_quick_succession_leave_nothing_behind() {
     let (mut rig, store) = (Rig::new(), Store::new());
     store.answer_each(s(1), text);
     for generation in 1..500 {
-        rig.submit(&object("o", &["a", &format!("k{generation}")]).generation(generation).plan(&store), Cause::Edit).await;
+        rig.submit(
+            &object("o", &["a", &format!("k{generation}")])
+                .generation(generation)
+                .plan(&store),
+            Cause::Edit,
+        )
+        .await;
         sleep(ms(30)).await;
     }
     let delivery = rig.written().await;
     assert_eq!(delivery.plan.generation, 499);
     rig.settle().await;
     let gauges = rig.planner.gauges();
-    assert_eq!((gauges.objects, gauges.waiting_requests, gauges.calls_in_flight), (1, 0, 0));
+    assert_eq!(
+        (gauges.objects, gauges.waiting_requests, gauges.calls_in_flight),
+        (1, 0, 0)
+    );
     assert_eq!(store.running.load(Ordering::SeqCst), 0);
 }
 
@@ -111,7 +157,11 @@ async fn edits_in_quick_succession_leave_nothing_behind() {
 async fn random_traffic_loses_no_object() {
     for seed in 0..20 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let config = PlannerConfig { slots: 3, deliveries: 4, ..PlannerConfig::default() };
+        let config = PlannerConfig {
+            slots: 3,
+            deliveries: 4,
+            ..PlannerConfig::default()
+        };
         let (mut rig, store) = (Rig::with(config), Store::with(3, 3));
         let dice = Mutex::new(fastrand::Rng::with_seed(seed + 1000));
         store.answer(move |call, _| {
@@ -142,7 +192,8 @@ async fn random_traffic_loses_no_object() {
                 0 => rig.planner.forget(spec.key()).await.unwrap(),
                 kind => {
                     *generation += 1;
-                    let cause = [Cause::New, Cause::Edit, Cause::Repair, Cause::Forced, Cause::Refresh][kind as usize % 5];
+                    let cause =
+                        [Cause::New, Cause::Edit, Cause::Repair, Cause::Forced, Cause::Refresh][kind as usize % 5];
                     rig.submit(&spec.generation(*generation).plan(&store), cause).await;
                 }
             }
@@ -150,8 +201,15 @@ async fn random_traffic_loses_no_object() {
                 sleep(ms(random.u64(0..200))).await;
             }
             while let Ok(delivery) = rig.deliveries.try_recv() {
-                assert!(delivery.plan.generation <= generations[&*delivery.plan.key.name], "{seed} {step}");
-                let result = if random.u32(0..8) == 0 { Err(Failure::new(Reason::Unavailable, "x")) } else { Ok(()) };
+                assert!(
+                    delivery.plan.generation <= generations[&*delivery.plan.key.name],
+                    "{seed} {step}"
+                );
+                let result = if random.u32(0..8) == 0 {
+                    Err(Failure::new(Reason::Unavailable, "x"))
+                } else {
+                    Ok(())
+                };
                 rig.planner.done(delivery.done(result)).await.unwrap();
             }
         }
@@ -160,15 +218,29 @@ async fn random_traffic_loses_no_object() {
         let mut last: BTreeSet<String> = BTreeSet::new();
         for (name, generation) in &mut generations {
             *generation += 1;
-            rig.submit(&object(name, &["k0", "k1"]).every(s(5)).generation(*generation).plan(&store), Cause::Edit).await;
+            rig.submit(
+                &object(name, &["k0", "k1"])
+                    .every(s(5))
+                    .generation(*generation)
+                    .plan(&store),
+                Cause::Edit,
+            )
+            .await;
         }
         let started = Instant::now();
         while last.len() < generations.len() {
             let delivery = rig.written().await;
-            if delivery.plan.generation == generations[&*delivery.plan.key.name] && matches!(delivery.result, Delivered::Answers(_)) {
+            if delivery.plan.generation == generations[&*delivery.plan.key.name]
+                && matches!(delivery.result, Delivered::Answers(_))
+            {
                 last.insert(delivery.plan.key.name.to_string());
             }
-            assert!(started.elapsed() < s(60), "{seed}: {} of {}", last.len(), generations.len());
+            assert!(
+                started.elapsed() < s(60),
+                "{seed}: {} of {}",
+                last.len(),
+                generations.len()
+            );
         }
         // And goes on being refreshed.
         let mut again = BTreeSet::new();

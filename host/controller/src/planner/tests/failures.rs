@@ -10,7 +10,11 @@ async fn an_object_is_all_or_nothing_and_every_failure_is_told_in_merge_order() 
         "denied" => failed(StoreErrorKind::Denied),
         _ => text(key),
     });
-    rig.new_object(&object("o", &["a", "missing", "b", "denied", "missing"]).as_role("arn:aws:iam::1:role/r"), &store).await;
+    rig.new_object(
+        &object("o", &["a", "missing", "b", "denied", "missing"]).with_role("arn:aws:iam::1:role/r"),
+        &store,
+    )
+    .await;
     let delivery = rig.next().await;
     let lines: Vec<_> = failures(&delivery).iter().map(Failure::status_line).collect();
     assert_eq!(
@@ -27,12 +31,21 @@ async fn an_object_is_all_or_nothing_and_every_failure_is_told_in_merge_order() 
 #[tokio::test(start_paused = true)]
 async fn one_failed_request_does_not_take_other_objects_along() {
     let (mut rig, store) = (Rig::new(), Store::new());
-    store.answer_each(Duration::ZERO, |key| if key == "bad" { failed(StoreErrorKind::NotFound) } else { text(key) });
+    store.answer_each(Duration::ZERO, |key| {
+        if key == "bad" {
+            failed(StoreErrorKind::NotFound)
+        } else {
+            text(key)
+        }
+    });
     rig.new_object(&object("good", &["a"]), &store).await;
     rig.new_object(&object("bad", &["a", "bad"]), &store).await;
     for _ in 0..2 {
         let delivery = rig.next().await;
-        assert_eq!(matches!(delivery.result, Delivered::Answers(_)), &*delivery.plan.key.name == "good");
+        assert_eq!(
+            matches!(delivery.result, Delivered::Answers(_)),
+            &*delivery.plan.key.name == "good"
+        );
     }
     assert_eq!(store.count(), 1);
 }
@@ -50,7 +63,10 @@ async fn within_a_pass_only_what_was_throttled_is_asked_again() {
     rig.new_object(&object("o", &["a", "busy"]), &store).await;
     assert_eq!(texts(&rig.written().await), ["a", "busy"]);
     let calls = store.calls();
-    assert_eq!(calls.iter().map(|call| call.keys.join(" ")).collect::<Vec<_>>(), ["a busy", "busy"]);
+    assert_eq!(
+        calls.iter().map(|call| call.keys.join(" ")).collect::<Vec<_>>(),
+        ["a busy", "busy"]
+    );
     assert_eq!(calls.iter().map(|call| call.attempt).collect::<Vec<_>>(), [1, 2]);
     assert!(calls[1].at - calls[0].at >= s(2) && calls[1].at - calls[0].at < ms(2100));
 }
@@ -59,7 +75,10 @@ async fn within_a_pass_only_what_was_throttled_is_asked_again() {
 async fn a_throttled_group_goes_on_after_the_time_that_the_store_asked_for() {
     let (mut rig, store) = (Rig::new(), Store::with(1, 1));
     store.answer(|call, number| match number {
-        0 => (Duration::ZERO, Err(CallError::Store(error(StoreErrorKind::Throttled(Some(s(3))))))),
+        0 => (
+            Duration::ZERO,
+            Err(CallError::Store(error(StoreErrorKind::Throttled(Some(s(3)))))),
+        ),
         _ => (Duration::ZERO, Ok(call.keys.iter().map(|key| text(key)).collect())),
     });
     for name in ["a", "b", "c"] {
@@ -89,7 +108,10 @@ async fn throttling_of_one_group_does_not_hold_up_another() {
 async fn a_long_pause_fails_what_waits_and_what_comes_and_says_why() {
     let (mut rig, store) = (Rig::new(), Store::with(1, 1));
     store.answer(|call, number| match number {
-        0 => (Duration::ZERO, Err(CallError::Store(error(StoreErrorKind::Throttled(Some(s(100))))))),
+        0 => (
+            Duration::ZERO,
+            Err(CallError::Store(error(StoreErrorKind::Throttled(Some(s(100)))))),
+        ),
         _ => (Duration::ZERO, Ok(call.keys.iter().map(|key| text(key)).collect())),
     });
     let started = Instant::now();
@@ -99,7 +121,10 @@ async fn a_long_pause_fails_what_waits_and_what_comes_and_says_why() {
     for _ in 0..2 {
         let delivery = rig.next().await;
         assert_eq!(reasons(&delivery), [Reason::Throttled]);
-        rig.planner.done(delivery.done(Err(failures(&delivery)[0].clone()))).await.unwrap();
+        rig.planner
+            .done(delivery.done(Err(failures(&delivery)[0].clone())))
+            .await
+            .unwrap();
     }
     rig.new_object(&object("late", &["late"]), &store).await;
     assert_eq!(reasons(&rig.next().await), [Reason::Throttled]);
@@ -114,11 +139,20 @@ async fn a_long_pause_fails_what_waits_and_what_comes_and_says_why() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_stays_away_is_reported_after_a_few_tries() {
     let (mut rig, store) = (Rig::new(), Store::new());
-    store.answer(|_, _| (Duration::ZERO, Err(CallError::Store(error(StoreErrorKind::Unavailable(None))))));
+    store.answer(|_, _| {
+        (
+            Duration::ZERO,
+            Err(CallError::Store(error(StoreErrorKind::Unavailable(None)))),
+        )
+    });
     let started = Instant::now();
     rig.new_object(&object("o", &["a", "b"]), &store).await;
     let delivery = rig.next().await;
-    assert_eq!(failures(&delivery).len(), 1, "the trouble is the store's, not each entry's");
+    assert_eq!(
+        failures(&delivery).len(),
+        1,
+        "the trouble is the store's, not each entry's"
+    );
     assert_eq!(failures(&delivery)[0].status_line(), "ERROR, fake: as scripted");
     assert_eq!(store.count(), 3);
     assert!(started.elapsed() < s(10), "{:?}", started.elapsed());
@@ -136,7 +170,8 @@ async fn a_request_that_brings_its_batch_down_is_found_and_fails_alone() {
         (ms(5), result)
     });
     for index in 0..19 {
-        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store).await;
+        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store)
+            .await;
     }
     rig.new_object(&object("bad", &["k3", "poison"]), &store).await;
     let (mut good, started) = (0, Instant::now());
@@ -160,7 +195,8 @@ async fn a_plugin_that_is_broken_as_a_whole_is_not_asked_once_per_request() {
     let (mut rig, store) = (Rig::new(), Store::new());
     store.answer(|_, _| (Duration::ZERO, Err(CallError::Trap("unreachable".into()))));
     for index in 0..200 {
-        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store).await;
+        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store)
+            .await;
     }
     for _ in 0..200 {
         assert_eq!(reasons(&rig.next().await), [Reason::PluginFailed]);
@@ -171,7 +207,12 @@ async fn a_plugin_that_is_broken_as_a_whole_is_not_asked_once_per_request() {
 #[tokio::test(start_paused = true)]
 async fn a_plugin_that_gives_too_few_answers_gives_none() {
     let (mut rig, store) = (Rig::new(), Store::new());
-    store.answer(|call, _| (Duration::ZERO, Ok(call.keys.iter().skip(1).map(|key| text(key)).collect())));
+    store.answer(|call, _| {
+        (
+            Duration::ZERO,
+            Ok(call.keys.iter().skip(1).map(|key| text(key)).collect()),
+        )
+    });
     rig.new_object(&object("o", &["a", "b", "c"]), &store).await;
     let delivery = rig.next().await;
     assert!(reasons(&delivery).iter().all(|&reason| reason == Reason::PluginFailed));
@@ -202,9 +243,65 @@ async fn a_call_that_panics_is_a_failure_like_any_other() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_identity_is_not_asked_again_at_once() {
     let (mut rig, store) = (Rig::new(), Store::new());
-    store.answer(|_, _| (Duration::ZERO, Err(CallError::Identity { message: "no credentials".into(), transient: false })));
+    store.answer(|_, _| {
+        (
+            Duration::ZERO,
+            Err(CallError::Identity {
+                message: "no credentials".into(),
+                transient: false,
+            }),
+        )
+    });
     rig.new_object(&object("o", &["a", "b"]), &store).await;
     let delivery = rig.next().await;
     assert_eq!(reasons(&delivery), [Reason::Unauthenticated]);
     assert_eq!(store.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_is_reported_and_left_alone() {
+    let (mut rig, store) = (Rig::new(), Store::new());
+    store.answer(|_, _| (s(30), Err(CallError::Wall(s(30)))));
+    let started = Instant::now();
+    for index in 0..400 {
+        rig.new_object(
+            &object(&format!("o{index}"), &[&format!("k{index}")]).every(s(600)),
+            &store,
+        )
+        .await;
+    }
+    let mut told = BTreeSet::new();
+    while told.len() < 400 {
+        let delivery = rig.next().await;
+        assert_eq!(reasons(&delivery), [Reason::SandboxLimit]);
+        told.insert(delivery.plan.key.name.to_string());
+    }
+    assert!(started.elapsed() < s(300), "{:?}", started.elapsed());
+    let before = store.count();
+    let end = Instant::now() + s(3600);
+    while let Ok(Some(_)) = tokio::time::timeout_at(end, rig.deliveries.recv()).await {}
+    let per_hour = store.count() - before;
+    assert!(per_hour < 150, "{per_hour}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_failing_stops_being_urgent() {
+    let (mut rig, store) = (Rig::new(), Store::new());
+    store.answer_each(Duration::ZERO, |_| failed(StoreErrorKind::NotFound));
+    rig.new_object(&object("o", &["a"]).every(s(600)), &store).await;
+    let mut causes = Vec::new();
+    for _ in 0..6 {
+        causes.push(rig.next().await.cause);
+    }
+    assert_eq!(
+        causes,
+        [
+            Cause::New,
+            Cause::New,
+            Cause::New,
+            Cause::New,
+            Cause::Refresh,
+            Cause::Refresh
+        ]
+    );
 }

@@ -6,7 +6,13 @@ use super::*;
 fn narrow() -> (Rig, Arc<Store>) {
     let store = Store::with(1, 1);
     store.answer_each(s(1), text);
-    (Rig::with(PlannerConfig { slots: 1, ..PlannerConfig::default() }), store)
+    (
+        Rig::with(PlannerConfig {
+            slots: 1,
+            ..PlannerConfig::default()
+        }),
+        store,
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -14,7 +20,13 @@ async fn objects_that_somebody_waits_for_overtake_refreshes() {
     for cause in [Cause::New, Cause::Edit, Cause::Repair, Cause::Forced] {
         let (mut rig, store) = narrow();
         for index in 0..10 {
-            rig.submit(&object(&format!("r{index}"), &[&format!("r{index}")]).every(s(600)).plan(&store), Cause::Refresh).await;
+            rig.submit(
+                &object(&format!("r{index}"), &[&format!("r{index}")])
+                    .every(s(600))
+                    .plan(&store),
+                Cause::Refresh,
+            )
+            .await;
         }
         sleep(ms(1500)).await;
         rig.submit(&object("urgent", &["urgent"]).plan(&store), cause).await;
@@ -33,7 +45,11 @@ async fn objects_that_somebody_waits_for_overtake_refreshes() {
 #[tokio::test(start_paused = true)]
 async fn a_refresh_that_has_waited_for_long_is_overtaken_no_more() {
     let (mut rig, store) = narrow();
-    rig.submit(&object("patient", &["patient"]).every(s(600)).plan(&store), Cause::Refresh).await;
+    rig.submit(
+        &object("patient", &["patient"]).every(s(600)).plan(&store),
+        Cause::Refresh,
+    )
+    .await;
     let feeder = rig.planner.clone();
     let store_of_feeder = Arc::clone(&store);
     let mut feeding = JoinSet::new();
@@ -54,12 +70,14 @@ async fn a_backend_that_hangs_delays_only_its_own_group() {
     let (mut rig, dead, alive) = (Rig::new(), Store::with(1, 16), Store::new());
     dead.answer(|_, _| (FOR_EVER, Err(CallError::Wall(s(30)))));
     for index in 0..200 {
-        rig.new_object(&object(&format!("d{index}"), &[&format!("d{index}")]), &dead).await;
+        rig.new_object(&object(&format!("d{index}"), &[&format!("d{index}")]), &dead)
+            .await;
     }
     sleep(s(1)).await;
     let started = Instant::now();
     for index in 0..100 {
-        rig.new_object(&object(&format!("a{index}"), &[&format!("a{index}")]), &alive).await;
+        rig.new_object(&object(&format!("a{index}"), &[&format!("a{index}")]), &alive)
+            .await;
     }
     for _ in 0..100 {
         assert!(rig.written().await.plan.key.name.starts_with('a'));
@@ -74,15 +92,20 @@ async fn a_dead_endpoint_leaves_room_for_other_groups_of_its_plugin() {
         let latency = if call.keys[0].starts_with('d') { FOR_EVER } else { ms(5) };
         (latency, Ok(vec![text("v")]))
     });
-    for role in ["arn:aws:iam::1:role/d1", "arn:aws:iam::1:role/d2", "arn:aws:iam::1:role/d3"] {
+    for role in [
+        "arn:aws:iam::1:role/d1",
+        "arn:aws:iam::1:role/d2",
+        "arn:aws:iam::1:role/d3",
+    ] {
         for index in 0..50 {
             let name = format!("d{index}-{}", &role[role.len() - 2..]);
-            rig.new_object(&object(&name, &[&name]).as_role(role), &store).await;
+            rig.new_object(&object(&name, &[&name]).with_role(role), &store).await;
         }
     }
     sleep(s(5)).await;
     let started = Instant::now();
-    rig.new_object(&object("alive", &["a"]).as_role("arn:aws:iam::1:role/a"), &store).await;
+    rig.new_object(&object("alive", &["a"]).with_role("arn:aws:iam::1:role/a"), &store)
+        .await;
     assert_eq!(&*rig.written().await.plan.key.name, "alive");
     assert!(started.elapsed() < ms(100));
 }
@@ -92,7 +115,8 @@ async fn no_more_calls_run_than_the_plugin_takes() {
     let (mut rig, store) = (Rig::new(), Store::with(1, 4));
     store.answer_each(s(1), text);
     for index in 0..40 {
-        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store).await;
+        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store)
+            .await;
     }
     for _ in 0..40 {
         rig.written().await;
@@ -103,10 +127,15 @@ async fn no_more_calls_run_than_the_plugin_takes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_calls_no_faster_than_its_pace() {
-    let config = PlannerConfig { calls_per_second: 10.0, call_burst: 5, ..PlannerConfig::default() };
+    let config = PlannerConfig {
+        calls_per_second: 10.0,
+        call_burst: 5,
+        ..PlannerConfig::default()
+    };
     let (mut rig, store) = (Rig::with(config), Store::with(1, 16));
     for index in 0..25 {
-        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store).await;
+        rig.new_object(&object(&format!("o{index}"), &[&format!("k{index}")]), &store)
+            .await;
     }
     for _ in 0..25 {
         rig.written().await;
@@ -122,11 +151,19 @@ async fn a_result_for_an_older_generation_is_dropped() {
     store.answer_each(s(1), text);
     rig.new_object(&object("o", &["old"]), &store).await;
     sleep(ms(500)).await;
-    rig.submit(&object("o", &["new"]).generation(2).plan(&store), Cause::Edit).await;
+    rig.submit(&object("o", &["new"]).generation(2).plan(&store), Cause::Edit)
+        .await;
     let delivery = rig.written().await;
-    assert_eq!((delivery.plan.generation, texts(&delivery)), (2, vec!["new".to_owned()]));
+    assert_eq!(
+        (delivery.plan.generation, texts(&delivery)),
+        (2, vec!["new".to_owned()])
+    );
     rig.silence(s(60)).await;
-    assert_eq!(store.cancelled.load(Ordering::SeqCst), 1, "the call for the old generation went on for nobody");
+    assert_eq!(
+        store.cancelled.load(Ordering::SeqCst),
+        1,
+        "the call for the old generation went on for nobody"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +172,11 @@ async fn a_receipt_for_an_older_generation_changes_nothing() {
     rig.new_object(&object("o", &["old"]).every(s(100)), &store).await;
     let old = rig.next().await;
     store.answer_each(s(10), text);
-    rig.submit(&object("o", &["new"]).every(s(100)).generation(2).plan(&store), Cause::Edit).await;
+    rig.submit(
+        &object("o", &["new"]).every(s(100)).generation(2).plan(&store),
+        Cause::Edit,
+    )
+    .await;
     rig.settle().await;
     let failure = Failure::new(Reason::WriteRefused, "conflict");
     rig.planner.done(old.done(Err(failure))).await.unwrap();
@@ -145,13 +186,17 @@ async fn a_receipt_for_an_older_generation_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_that_no_writer_has_taken_yet_is_superseded_too() {
-    let config = PlannerConfig { deliveries: 1, ..PlannerConfig::default() };
+    let config = PlannerConfig {
+        deliveries: 1,
+        ..PlannerConfig::default()
+    };
     let (mut rig, store) = (Rig::with(config), Store::new());
     // One fills the channel, the other stays in the outbox.
     rig.new_object(&object("first", &["a"]), &store).await;
     rig.new_object(&object("o", &["old"]), &store).await;
     sleep(s(1)).await;
-    rig.submit(&object("o", &["new"]).generation(2).plan(&store), Cause::Edit).await;
+    rig.submit(&object("o", &["new"]).generation(2).plan(&store), Cause::Edit)
+        .await;
     rig.settle().await;
     assert_eq!(&*rig.written().await.plan.key.name, "first");
     assert_eq!(texts(&rig.written().await), ["new"]);
@@ -162,9 +207,11 @@ async fn a_delivery_that_no_writer_has_taken_yet_is_superseded_too() {
 async fn what_is_forgotten_gets_nothing_and_its_call_is_given_up() {
     let (mut rig, store) = (Rig::new(), Store::with(1, 16));
     store.answer_each(s(1), text);
-    rig.new_object(&object("gone", &["only-gone"]).every(s(10)), &store).await;
+    rig.new_object(&object("gone", &["only-gone"]).every(s(10)), &store)
+        .await;
     rig.new_object(&object("stays", &["shared"]), &store).await;
-    rig.new_object(&object("gone-too", &["shared"]).every(s(10)), &store).await;
+    rig.new_object(&object("gone-too", &["shared"]).every(s(10)), &store)
+        .await;
     sleep(ms(500)).await;
     rig.planner.forget(object("gone", &[]).key()).await.unwrap();
     rig.planner.forget(object("gone-too", &[]).key()).await.unwrap();
@@ -199,12 +246,19 @@ async fn a_shutdown_starts_nothing_and_hands_out_what_is_in_flight() {
     }
     sleep(ms(500)).await;
     rig.stop.cancel();
-    let delivery = rig.written().await;
-    assert_eq!(delivery.plan.key.name.len(), 1);
-    assert!(timeout(FOR_EVER, rig.deliveries.recv()).await.unwrap().is_none(), "closed");
+    assert_eq!(texts(&rig.next().await).len(), 1);
+    assert!(
+        timeout(FOR_EVER, rig.deliveries.recv()).await.unwrap().is_none(),
+        "closed"
+    );
     rig.task.join_next().await.unwrap().unwrap();
     assert_eq!(store.count(), 1);
-    assert!(rig.planner.submit(Submit::new(object("d", &["d"]).plan(&store), Cause::New)).await.is_err());
+    assert!(
+        rig.planner
+            .submit(Submit::new(object("d", &["d"]).plan(&store), Cause::New))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,9 +7,16 @@ fn with_versions(store: &Store, current: impl Fn(&str, usize) -> &'static str + 
     store.answer(move |call, number| {
         let outcome = |(key, known): (&String, &Option<Arc<str>>)| {
             let version = current(key, number);
-            if known.as_deref() == Some(version) { Outcome::Unchanged } else { versioned(&format!("{key}@{version}"), version) }
+            if known.as_deref() == Some(version) {
+                Outcome::Unchanged
+            } else {
+                versioned(&format!("{key}@{version}"), version)
+            }
         };
-        (Duration::ZERO, Ok(call.keys.iter().zip(&call.versions).map(outcome).collect()))
+        (
+            Duration::ZERO,
+            Ok(call.keys.iter().zip(&call.versions).map(outcome).collect()),
+        )
     });
 }
 
@@ -25,19 +32,27 @@ async fn a_refresh_sends_the_versions_of_what_was_written() {
     let calls = store.calls();
     assert_eq!(calls.len(), 4);
     assert_eq!(calls[0].versions, [None, None]);
-    assert!(calls[1..].iter().all(|call| call.versions.iter().all(|version| version.as_deref() == Some("1"))));
+    assert!(
+        calls[1..]
+            .iter()
+            .all(|call| call.versions.iter().all(|version| version.as_deref() == Some("1")))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_changed_takes_the_rest_along_in_the_same_pass() {
     let (mut rig, store) = (Rig::new(), Store::new());
     with_versions(&store, |key, number| if key == "b" && number > 0 { "2" } else { "1" });
-    rig.new_object(&object("o", &["a", "b", "c"]).every(s(10)), &store).await;
+    rig.new_object(&object("o", &["a", "b", "c"]).every(s(10)), &store)
+        .await;
     rig.written().await;
     assert_eq!(texts(&rig.written().await), ["a@1", "b@2", "c@1"]);
     let calls = store.calls();
     assert_eq!(calls.len(), 3);
-    assert_eq!((&calls[2].keys, &calls[2].versions), (&vec!["a".to_owned(), "c".to_owned()], &vec![None, None]));
+    assert_eq!(
+        (&calls[2].keys, &calls[2].versions),
+        (&vec!["a".to_owned(), "c".to_owned()], &vec![None, None])
+    );
     assert!(calls[2].at - calls[1].at < ms(100), "in the same pass");
     assert!(matches!(rig.written().await.result, Delivered::Unchanged));
 }
@@ -54,12 +69,18 @@ async fn a_value_with_the_version_that_is_known_is_no_news() {
 #[tokio::test(start_paused = true)]
 async fn a_store_without_versions_gives_values_each_time() {
     let (mut rig, store) = (Rig::new(), Store::new());
-    store.answer_each(Duration::ZERO, |key| if key == "a" { versioned(key, "1") } else { text(key) });
+    store.answer_each(
+        Duration::ZERO,
+        |key| if key == "a" { versioned(key, "1") } else { text(key) },
+    );
     rig.new_object(&object("o", &["a", "b"]).every(s(10)), &store).await;
     for _ in 0..3 {
         assert_eq!(texts(&rig.written().await), ["a", "b"]);
     }
-    assert!(store.calls().iter().all(|call| call.versions == [None, None]), "all or none: the rest is needed anyway");
+    assert!(
+        store.calls().iter().all(|call| call.versions == [None, None]),
+        "all or none: the rest is needed anyway"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +113,11 @@ async fn a_version_is_sent_only_if_everybody_can_do_without_the_value() {
 async fn whoever_needs_the_value_does_not_join_a_call_that_may_say_unchanged() {
     let (mut rig, store) = (Rig::new(), Store::new());
     store.answer(|call, number| {
-        let outcome = if number > 0 && call.versions[0].is_some() { Outcome::Unchanged } else { versioned("v", "1") };
+        let outcome = if number > 0 && call.versions[0].is_some() {
+            Outcome::Unchanged
+        } else {
+            versioned("v", "1")
+        };
         (s(1), Ok(vec![outcome]))
     });
     rig.new_object(&object("old", &["a"]).every(s(10)), &store).await;
@@ -114,7 +139,10 @@ async fn after_a_failed_write_the_values_are_needed_again() {
     rig.written().await;
     let delivery = rig.next().await;
     assert!(matches!(delivery.result, Delivered::Unchanged));
-    rig.planner.done(delivery.done(Err(Failure::new(Reason::Unavailable, "the API server is away")))).await.unwrap();
+    rig.planner
+        .done(delivery.done(Err(Failure::new(Reason::Unavailable, "the API server is away"))))
+        .await
+        .unwrap();
     assert_eq!(texts(&rig.written().await), ["a@1"]);
 }
 
@@ -137,7 +165,11 @@ async fn an_edit_forgets_the_versions() {
     with_versions(&store, |_, _| "1");
     rig.new_object(&object("o", &["a"]).every(s(10)), &store).await;
     rig.written().await;
-    rig.submit(&object("o", &["a"]).every(s(10)).generation(2).plan(&store), Cause::Edit).await;
+    rig.submit(
+        &object("o", &["a"]).every(s(10)).generation(2).plan(&store),
+        Cause::Edit,
+    )
+    .await;
     assert_eq!(texts(&rig.written().await), ["a@1"]);
 }
 
@@ -146,12 +178,19 @@ async fn versions_that_come_with_a_submission_are_sent() {
     let (mut rig, store) = (Rig::new(), Store::new());
     with_versions(&store, |_, _| "1");
     let plan = object("o", &["a", "a", "b"]).plan(&store);
-    let known = |versions: [Option<&str>; 3]| Some(versions.into_iter().map(|version| version.map(Into::into)).collect());
-    let submit = Submit { known: known([Some("1"), Some("1"), Some("1")]), ..Submit::new(Arc::clone(&plan), Cause::New) };
+    let known =
+        |versions: [Option<&str>; 3]| Some(versions.into_iter().map(|version| version.map(Into::into)).collect());
+    let submit = Submit {
+        known: known([Some("1"), Some("1"), Some("1")]),
+        ..Submit::new(Arc::clone(&plan), Cause::New)
+    };
     rig.planner.submit(submit).await.unwrap();
     assert!(matches!(rig.written().await.result, Delivered::Unchanged));
     for incomplete in [[Some("1"), Some("1"), None], [Some("1"), Some("2"), Some("1")]] {
-        let submit = Submit { known: known(incomplete), ..Submit::new(Arc::clone(&plan), Cause::Forced) };
+        let submit = Submit {
+            known: known(incomplete),
+            ..Submit::new(Arc::clone(&plan), Cause::Forced)
+        };
         rig.planner.submit(submit).await.unwrap();
         assert_eq!(texts(&rig.written().await), ["a@1", "a@1", "b@1"]);
     }
