@@ -141,7 +141,7 @@ impl Args {
         match self.command {
             Command::Run(args) => crate::run::run(*args),
             Command::Render(args) => crate::render::run(*args),
-            Command::Manifests(_) => anyhow::bail!("under construction"),
+            Command::Manifests(args) => crate::manifests::run(args),
             Command::Crds(args) => crate::crds::run(args),
             Command::Version(VersionArgs {}) => crate::text::print(&format!("{}\n", crate::text::VERSION)),
             Command::Precompile(args) => crate::precompile::run(args),

@@ -20,6 +20,7 @@ mod docs;
 mod host;
 mod kes_environment;
 mod logs;
+mod manifests;
 mod observe;
 mod precompile;
 mod render;

@@ -1,0 +1,221 @@
+//! `keyhole manifests`: everything that an installation needs, for this very version.
+//!
+//! `deploy/install.yaml` and `deploy/install-no-list.yaml` are this output; `cargo xtask generate` writes
+//! them and the tests run the host with exactly the rights that stand here. A right that is not used must
+//! not be added, and one that is used and missing fails the tests at the host's first check.
+
+use std::process::ExitCode;
+
+use keyhole_api::names::GROUP;
+use serde_json::{Value, json};
+
+use crate::args::ManifestsArgs;
+use crate::text;
+
+const NAMESPACE: &str = "keyhole-system";
+const NAME: &str = "keyhole";
+const IMAGE: &str = concat!("ghcr.io/keyhole-operator/keyhole:", env!("CARGO_PKG_VERSION"));
+/// KES's port for metrics; health and readiness are served there too.
+const PORT: u16 = 3001;
+/// Where the writable compile cache is mounted.
+const CACHE: &str = "/var/cache/keyhole";
+
+/// Prints the manifests.
+pub fn run(args: ManifestsArgs) -> anyhow::Result<ExitCode> {
+    let ManifestsArgs { no_list } = args;
+    text::print(&manifests(!no_list)?)
+}
+
+/// CRDs first, then what refers to nothing, then the Deployment.
+fn manifests(list_secrets: bool) -> anyhow::Result<String> {
+    let mut yaml = keyhole_api::crds_yaml()?;
+    let objects = [
+        namespace(),
+        service_account(),
+        cluster_role(list_secrets),
+        cluster_role_binding(),
+        service(),
+        deployment(list_secrets),
+    ];
+    for object in objects {
+        yaml.push_str("---\n");
+        yaml.push_str(&keyhole_api::to_yaml(&object)?);
+    }
+    Ok(yaml)
+}
+
+fn labels() -> Value {
+    json!({ "app.kubernetes.io/name": NAME })
+}
+
+fn namespace() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": NAMESPACE,
+            "labels": {
+                "app.kubernetes.io/name": NAME,
+                "pod-security.kubernetes.io/enforce": "restricted",
+            },
+        },
+    })
+}
+
+fn service_account() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": labels() },
+    })
+}
+
+/// Kubernetes cannot grant the metadata of Secrets alone: whoever may list them may read them all.
+fn cluster_role(list_secrets: bool) -> Value {
+    let secrets = if list_secrets {
+        json!(["get", "create", "update", "list", "watch"])
+    } else {
+        json!(["get", "create", "update"])
+    };
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": { "name": NAME, "labels": labels() },
+        "rules": [
+            { "apiGroups": [GROUP], "resources": ["externalsecrets"], "verbs": ["get", "list", "watch"] },
+            { "apiGroups": [GROUP], "resources": ["externalsecrets/status"], "verbs": ["patch"] },
+            { "apiGroups": [""], "resources": ["secrets"], "verbs": secrets },
+            { "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"] },
+            { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
+        ],
+    })
+}
+
+fn cluster_role_binding() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": NAME, "labels": labels() },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME },
+        "subjects": [{ "kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE }],
+    })
+}
+
+fn service() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": labels() },
+        "spec": {
+            "selector": labels(),
+            "ports": [{ "name": "admin", "port": PORT, "targetPort": "admin" }],
+        },
+    })
+}
+
+fn deployment(list_secrets: bool) -> Value {
+    let mut environment = vec![json!({ "name": "KEYHOLE_CACHE_DIR", "value": CACHE })];
+    if !list_secrets {
+        environment.push(json!({ "name": "KEYHOLE_LIST_SECRETS", "value": "false" }));
+    }
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": labels() },
+        "spec": {
+            "replicas": 1,
+            "strategy": { "type": "Recreate" },
+            "selector": { "matchLabels": labels() },
+            "template": {
+                "metadata": { "labels": labels() },
+                "spec": {
+                    "serviceAccountName": NAME,
+                    // The host finishes writes in flight within 25 s of the signal.
+                    "terminationGracePeriodSeconds": 30,
+                    "securityContext": {
+                        "runAsNonRoot": true,
+                        "runAsUser": 65532,
+                        "runAsGroup": 65532,
+                        "fsGroup": 65532,
+                        "seccompProfile": { "type": "RuntimeDefault" },
+                    },
+                    "containers": [{
+                        "name": NAME,
+                        "image": IMAGE,
+                        "args": ["run"],
+                        "env": environment,
+                        "ports": [{ "name": "admin", "containerPort": PORT }],
+                        "livenessProbe": probe("/healthz", 10),
+                        "readinessProbe": probe("/readyz", 5),
+                        "resources": {
+                            "requests": { "cpu": "50m", "memory": "128Mi" },
+                            "limits": { "memory": "512Mi" },
+                        },
+                        "securityContext": {
+                            "allowPrivilegeEscalation": false,
+                            "readOnlyRootFilesystem": true,
+                            "capabilities": { "drop": ["ALL"] },
+                        },
+                        "volumeMounts": [{ "name": "cache", "mountPath": CACHE }],
+                    }],
+                    "volumes": [{ "name": "cache", "emptyDir": { "sizeLimit": "512Mi" } }],
+                },
+            },
+        },
+    })
+}
+
+fn probe(path: &str, period_seconds: u32) -> Value {
+    json!({ "httpGet": { "path": path, "port": "admin" }, "periodSeconds": period_seconds, "timeoutSeconds": 3 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn documents(list_secrets: bool) -> Vec<Value> {
+        serde_saphyr::from_multiple(&manifests(list_secrets).unwrap()).unwrap()
+    }
+
+    fn verbs_on_secrets(documents: &[Value]) -> Vec<Value> {
+        let role = documents
+            .iter()
+            .find(|document| document["kind"] == "ClusterRole")
+            .unwrap();
+        let rules = role["rules"].as_array().unwrap();
+        let secrets = rules.iter().filter(|rule| rule["resources"] == json!(["secrets"]));
+        secrets.map(|rule| rule["verbs"].clone()).collect()
+    }
+
+    #[test]
+    fn secrets_are_never_deleted_and_only_listed_where_that_was_asked_for() {
+        assert_eq!(
+            verbs_on_secrets(&documents(true)),
+            [json!(["get", "create", "update", "list", "watch"])]
+        );
+        assert_eq!(
+            verbs_on_secrets(&documents(false)),
+            [json!(["get", "create", "update"])]
+        );
+    }
+
+    #[test]
+    fn a_host_without_the_right_to_list_is_told_so() {
+        let told = |documents: &[Value]| {
+            manifest_environment(documents).contains(&json!({ "name": "KEYHOLE_LIST_SECRETS", "value": "false" }))
+        };
+        assert!(told(&documents(false)));
+        assert!(!told(&documents(true)));
+    }
+
+    fn manifest_environment(documents: &[Value]) -> Vec<Value> {
+        let deployment = documents
+            .iter()
+            .find(|document| document["kind"] == "Deployment")
+            .unwrap();
+        deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+}
