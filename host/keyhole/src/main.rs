@@ -21,6 +21,7 @@ mod host;
 mod kes_environment;
 mod logs;
 mod manifests;
+mod manifests;
 mod observe;
 mod precompile;
 mod render;
