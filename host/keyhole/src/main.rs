@@ -21,7 +21,6 @@ mod host;
 mod kes_environment;
 mod logs;
 mod manifests;
-mod manifests;
 mod observe;
 mod precompile;
 mod render;
