@@ -108,9 +108,16 @@ fn clean(schema: &mut Json) {
     if members.get("format").is_some_and(|format| format != "date-time") {
         members.remove("format");
     }
-    // A description is one paragraph, however the doc comment was wrapped.
+    if let Some(Json::Array(allowed)) = members.get_mut("enum") {
+        allowed.retain(|value| !value.is_null());
+    }
+    // A description is one paragraph of plain text, however the doc comment was written.
     if let Some(Json::String(description)) = members.get_mut("description") {
-        *description = description.split_whitespace().collect::<Vec<_>>().join(" ");
+        *description = description
+            .replace('`', "")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
     }
     match members.get_mut("properties") {
         Some(Json::Object(properties)) => properties.values_mut().for_each(clean),

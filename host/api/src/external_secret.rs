@@ -348,6 +348,7 @@ impl<'de> Deserialize<'de> for ExternalSecretSpec {
             ..Self::default()
         };
         Ok(match Option::<Json>::deserialize(deserializer)? {
+            Some(stored) if !stored.is_object() => unreadable("spec is no object".to_owned()),
             Some(stored) => Self::deserialize(&stored).unwrap_or_else(|error| unreadable(error.to_string())),
             None => unreadable("spec is missing".to_owned()),
         })

@@ -29,7 +29,7 @@ mod time;
 mod unserved;
 
 pub use condition::{Condition, ConditionStatus};
-pub use crd::{crds, crds_yaml, external_secret_crd};
+pub use crd::{crds, crds_yaml, external_secret_crd, to_yaml};
 pub use duration::{InvalidDuration, parse_duration};
 pub use external_secret::{
     CreationPolicy, DataFromItem, DataItem, ExternalSecret, ExternalSecretSpec, OnImmutable, Target, Workload,
