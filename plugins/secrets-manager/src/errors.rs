@@ -69,7 +69,7 @@ fn not_found(fault: &Fault, ask: &Ask, region: &str) -> String {
     }
     // "Secrets Manager can't find the specified secret value for staging label: X" or "... for
     // VersionId: X", as opposed to "... can't find the specified secret."
-    let version_is_missing = fault.mentions("staging label") || fault.mentions("versionid");
+    let version_is_missing = fault.mentions("secret value for");
     match &ask.version {
         Version::Id(id) if version_is_missing => format!("{secret} has no version {id:?}"),
         Version::Stage(stage) if version_is_missing && stage == CURRENT => {
