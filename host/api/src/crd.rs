@@ -1,9 +1,10 @@
 //! The CustomResourceDefinition, generated from the types.
 //!
-//! A schema that is derived from types is laxer than KES's in one way and stricter in another: it
-//! admits `null` for every optional field, and it cannot say "one of these". Both are made up here, so
-//! that a manifest is refused exactly where KES's CRD refused it. The one exception is meant: the names
-//! of backends are not listed, since plugins define them.
+//! A schema that is derived from types falls short of KES's in two ways. It lets `null` stand for every
+//! optional field, where the API server would otherwise drop it before it looks any further (so that
+//! `data: null` is no `data`), and it cannot say "one of these". Both are made up here, so that a
+//! manifest is refused exactly where KES's CRD refused it. The one exception is meant: the names of
+//! backends are not listed, since plugins define them.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceValidation, JSONSchemaProps,

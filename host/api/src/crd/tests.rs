@@ -170,7 +170,6 @@ fn what_kes_refused_is_refused() {
         json!({ "backendType": "secretsManager", "data": {} }),
         json!({ "backendType": "secretsManager", "data": null }),
         json!({ "backendType": "secretsManager", "dataFrom": [1] }),
-        json!({ "backendType": "secretsManager", "dataFrom": ["k"], "roleArn": null }),
         json!({ "backendType": "secretsManager", "dataFrom": ["k"], "template": "x" }),
         json!({ "backendType": "secretsManager", "dataFromWithOptions": [{ "versionId": "i" }] }),
         json!({ "backendType": "vault", "dataFrom": ["k"], "kvVersion": 3 }),
