@@ -120,9 +120,8 @@ fn clean(schema: &mut Json) {
             .collect::<Vec<_>>()
             .join(" ");
     }
-    match members.get_mut("properties") {
-        Some(Json::Object(properties)) => properties.values_mut().for_each(clean),
-        _ => {}
+    if let Some(Json::Object(properties)) = members.get_mut("properties") {
+        properties.values_mut().for_each(clean);
     }
     for name in ["items", "additionalProperties"] {
         if let Some(inner) = members.get_mut(name) {

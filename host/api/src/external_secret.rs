@@ -18,6 +18,7 @@ use crate::scalar::IntOrText;
 use crate::status::ExternalSecretStatus;
 
 /// What to fetch and what to make of it.
+#[expect(clippy::duplicated_attributes, reason = "several columns have the same type")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "kubernetes-client.io",

@@ -16,6 +16,7 @@ mod case;
 mod search;
 mod world;
 
+mod admission;
 mod create;
 mod failures;
 mod follow;
