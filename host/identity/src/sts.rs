@@ -86,13 +86,23 @@ impl Sts {
         }
     }
 
+    /// The region to sign for, and the endpoint where it is not that region's own.
+    fn target(&self, role: &RoleArn) -> (&str, Option<&str>) {
+        // Other partitions have no global endpoint.
+        if self.endpoint_type == StsEndpointType::Legacy && role.as_str().starts_with("arn:aws:") {
+            return (
+                "us-east-1",
+                Some(self.endpoint.as_deref().unwrap_or("https://sts.amazonaws.com")),
+            );
+        }
+        (
+            self.region.as_deref().unwrap_or_else(|| home_region(role)),
+            self.endpoint.as_deref(),
+        )
+    }
+
     fn config(&self, caller: Credentials, role: &RoleArn) -> Config {
-        let legacy = self.endpoint_type == StsEndpointType::Legacy && role.as_str().starts_with("arn:aws:");
-        let (region, global) = if legacy {
-            ("us-east-1", Some("https://sts.amazonaws.com"))
-        } else {
-            (self.region.as_deref().unwrap_or_else(|| home_region(role)), None)
-        };
+        let (region, endpoint) = self.target(role);
         // Two attempts: the planner repeats what still fails, with its own back-off.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
@@ -107,7 +117,7 @@ impl Sts {
             .timeout_config(timeouts)
             .identity_cache(IdentityCache::no_cache())
             .credentials_provider(SharedCredentialsProvider::new(caller));
-        if let Some(url) = self.endpoint.as_deref().or(global) {
+        if let Some(url) = endpoint {
             config = config.endpoint_url(url);
         }
         config.build()
@@ -204,6 +214,32 @@ fn mask(credentials: &Credentials) -> Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_global_endpoint_is_used_only_when_asked_for_and_where_there_is_one() {
+        let sts = |endpoint_type, endpoint: Option<&str>| Sts {
+            http: crate::http_client::build(),
+            region: Some("eu-west-1".into()),
+            endpoint_type,
+            endpoint: endpoint.map(str::to_owned),
+        };
+        let role: RoleArn = "arn:aws:iam::1:role/a".parse().unwrap();
+        assert_eq!(sts(StsEndpointType::Regional, None).target(&role), ("eu-west-1", None));
+        assert_eq!(
+            sts(StsEndpointType::Regional, Some("http://x")).target(&role),
+            ("eu-west-1", Some("http://x"))
+        );
+        let legacy = sts(StsEndpointType::Legacy, None);
+        assert_eq!(legacy.target(&role), ("us-east-1", Some("https://sts.amazonaws.com")));
+        assert_eq!(
+            legacy.target(&"arn:aws-cn:iam::1:role/a".parse().unwrap()),
+            ("eu-west-1", None)
+        );
+        assert_eq!(
+            sts(StsEndpointType::Legacy, Some("http://x")).target(&role),
+            ("us-east-1", Some("http://x"))
+        );
+    }
 
     #[test]
     fn an_operator_without_a_region_asks_in_the_roles_partition() {

@@ -103,10 +103,7 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     };
     tokio::select! {
         ended = operate => ended,
-        ended = admin => {
-            ended?;
-            bail!("the server of metrics and health ended")
-        }
+        () = admin => bail!("the server of metrics and health ended"),
     }?;
     admin_stop.cancel();
     tracing::info!("stopped");

@@ -125,3 +125,45 @@ async fn a_namespace_tag_makes_a_session_of_its_own() {
     );
     assert_eq!(aws.counts().of("AssumeRole"), 2);
 }
+
+/// What a caller sends to STS, from a server that refuses everybody.
+async fn sent(identity: &Identity) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let served = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        // The body is one line of a form; it ends with the last parameter.
+        while !String::from_utf8_lossy(&request).contains("RoleSessionName=k8s-external-secrets") {
+            assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+        }
+        stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    let base = Credentials::new("AKIA", "secret", None, None, "test");
+    let identities = Identities::new(IdentityConfig {
+        endpoints: EndpointOverrides::default().with("sts", &endpoint).unwrap(),
+        credentials: Some(SharedCredentialsProvider::new(base)),
+        ..IdentityConfig::default()
+    });
+    assert!(session(&identities, identity).await.is_err());
+    served.await.unwrap()
+}
+
+#[tokio::test]
+async fn the_namespace_is_sent_as_a_session_tag_only_when_asked_for() {
+    let tagged = sent(&Identity {
+        namespace_tag: Some("team-a".into()),
+        ..role(APP)
+    })
+    .await;
+    assert!(
+        tagged.contains("Tags.member.1.Key=namespace&Tags.member.1.Value=team-a"),
+        "{tagged}"
+    );
+    assert!(!sent(&role(APP)).await.contains("Tags"));
+}

@@ -9,7 +9,13 @@ use super::Presence;
 #[command(next_help_heading = "Logs")]
 pub struct LogArgs {
     /// Least level that is written. Third-party code is never heard below `warn`: it could tell too much
-    #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        env = "LOG_LEVEL",
+        value_name = "LEVEL",
+        ignore_case = true,
+        default_value = "info"
+    )]
     pub log_level: LogLevel,
     /// One JSON object per line, or text for people
     #[arg(long, env = "KEYHOLE_LOG_FORMAT", value_name = "FORMAT", default_value = "json")]

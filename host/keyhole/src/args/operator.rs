@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
+
 use super::Presence;
 
 /// Flags about what is watched and when it is synced.
@@ -46,10 +48,10 @@ pub struct OperatorArgs {
     pub instance_id: Option<String>,
     /// Watch the metadata of Secrets, so that a Secret that somebody changed is repaired at once. Without it (and without the
     /// right to list Secrets) it is repaired at the next interval
-    #[arg(long, env = "KEYHOLE_LIST_SECRETS", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, env = "KEYHOLE_LIST_SECRETS", value_name = "BOOL", value_parser = BoolishValueParser::new(), default_value_t = true, action = clap::ArgAction::Set)]
     pub list_secrets: bool,
     /// Put the namespace of an object as session tag `namespace` on the roles that are assumed for it
-    #[arg(long, env = "KEYHOLE_NAMESPACE_SESSION_TAG", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "KEYHOLE_NAMESPACE_SESSION_TAG", value_name = "BOOL", value_parser = BoolishValueParser::new(), default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub namespace_session_tag: bool,
     /// Secrets that are written at once
     #[arg(long, env = "KEYHOLE_WRITERS", value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
+
 use super::{AwsArgs, LogFormat, LogLevel, PluginArgs};
 
 /// Arguments of `render`.
@@ -17,7 +19,7 @@ pub struct RenderArgs {
     #[arg(short = 'n', long, value_name = "NAME", default_value = "default")]
     pub namespace: String,
     /// Put the namespace of an object as session tag `namespace` on the roles that are assumed for it
-    #[arg(long, env = "KEYHOLE_NAMESPACE_SESSION_TAG", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "KEYHOLE_NAMESPACE_SESSION_TAG", value_name = "BOOL", value_parser = BoolishValueParser::new(), default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub namespace_session_tag: bool,
     #[command(flatten)]
     pub aws: AwsArgs,

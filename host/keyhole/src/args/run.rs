@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
+
 use super::{AwsArgs, LogArgs, OperatorArgs, PluginArgs};
 
 /// Arguments of `run`.
@@ -29,10 +31,10 @@ pub struct RunArgs {
     #[arg(long, env = "KEYHOLE_METRICS_ADDRESS", value_name = "IP", help_heading = "Process")]
     pub metrics_address: Option<IpAddr>,
     /// KES's metrics, which name each object
-    #[arg(long, env = "KEYHOLE_OBJECT_METRICS", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Process")]
+    #[arg(long, env = "KEYHOLE_OBJECT_METRICS", value_name = "BOOL", value_parser = BoolishValueParser::new(), default_value_t = true, action = clap::ArgAction::Set, help_heading = "Process")]
     pub object_metrics: bool,
     /// The same under the names that KES had deprecated, sync_calls and last_state
-    #[arg(long, env = "KEYHOLE_DEPRECATED_METRICS", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", help_heading = "Process")]
+    #[arg(long, env = "KEYHOLE_DEPRECATED_METRICS", value_name = "BOOL", value_parser = BoolishValueParser::new(), default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", help_heading = "Process")]
     pub deprecated_metrics: bool,
     /// After SIGTERM or SIGINT, how long writes that were begun may take. A second signal ends at once
     #[arg(long, env = "KEYHOLE_GRACE", value_name = "TIME", default_value = "25s", value_parser = keyhole_api::parse_duration, help_heading = "Process")]

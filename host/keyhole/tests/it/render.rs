@@ -190,6 +190,109 @@ fn region_and_credentials_can_come_from_a_profile() {
     assert_eq!(scene.aws.counts().in_region("BatchGetSecretValue", "eu-west-1"), 1);
 }
 
+/// A pod's agent for credentials: answers one request with the base user's key.
+fn agent(scene: &Scene) -> (String, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1/credentials", listener.local_addr().unwrap());
+    let base = scene.aws.base_credentials();
+    let body = serde_json::json!({
+        "AccessKeyId": base.access_key_id,
+        "SecretAccessKey": base.secret_access_key,
+        "Token": null,
+        "Expiration": "2099-01-01T00:00:00Z",
+    });
+    let mut body = body.as_object().unwrap().clone();
+    body.remove("Token");
+    let body = serde_json::Value::Object(body).to_string();
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            std::io::Read::read_exact(&mut stream, &mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        text(&head)
+    });
+    (url, served)
+}
+
+#[test]
+fn credentials_can_come_from_the_agent_of_the_pod_and_not_through_a_proxy() {
+    let scene = Scene::new();
+    let (url, served) = agent(&scene);
+    let token = scene.folder.path().join("token");
+    std::fs::write(&token, "pod-token").unwrap();
+    let mut command = keyhole();
+    command
+        .args(["render", "-f", "-", "--aws-region", "eu-west-1"])
+        .env("AWS_ENDPOINT_URL", scene.aws.endpoint())
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &token)
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env("KEYHOLE_CACHE_DIR", cache());
+    let output = with_input(&mut command, object("one", DB).as_bytes());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        served
+            .join()
+            .unwrap()
+            .to_ascii_lowercase()
+            .contains("authorization: pod-token")
+    );
+}
+
+#[test]
+fn an_image_compiles_nothing() {
+    let scene = Scene::new();
+    let image = scene.folder.path().join("plugins");
+    stdout(&["precompile", "--out", image.to_str().unwrap()]);
+    // A cache that cannot be made: nothing but the image can have served.
+    let file = scene.folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let arguments = [
+        "--log-level",
+        "info",
+        "--precompiled-dir",
+        image.to_str().unwrap(),
+        "--cache-dir",
+        file.to_str().unwrap(),
+    ];
+    let output = scene.render(&arguments, &object("one", DB));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let log = text(&output.stderr);
+    assert!(
+        !log.contains("compiled in memory") && !log.contains("plugin compiled"),
+        "{log}"
+    );
+}
+
+#[test]
+fn without_a_folder_plugins_are_compiled_in_memory() {
+    let scene = Scene::new();
+    let base = scene.aws.base_credentials();
+    let mut command = keyhole();
+    command
+        .args(["render", "-f", "-", "--log-level", "info"])
+        .env("AWS_ENDPOINT_URL", scene.aws.endpoint())
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_ACCESS_KEY_ID", base.access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", base.secret_access_key);
+    let output = with_input(&mut command, object("one", DB).as_bytes());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("plugin compiled in memory"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
 #[test]
 fn nothing_to_render_is_an_error() {
     let scene = Scene::new();

@@ -1,6 +1,9 @@
 //! `keyhole run` where it cannot start. Where it can is tested against a cluster, in `tests/e2e`.
 
 use super::*;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 fn refused(configure: impl FnOnce(&mut Command)) -> String {
     let mut command = keyhole();
@@ -31,7 +34,7 @@ fn a_protection_that_is_not_there_is_not_left_out_silently() {
 
 #[test]
 fn a_port_that_is_taken_is_named_with_its_variable() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let line = refused(|command| {
         command.args(["--metrics-port", &port]);
@@ -96,4 +99,62 @@ fn warnings_about_kess_variables_are_json_lines() {
             .iter()
             .all(|line| line["name"] == "keyhole" && line["time"].is_u64())
     );
+}
+
+/// One answer of the admin port: status line and body.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn while_the_api_server_hangs_it_is_alive_but_not_ready_and_stops_at_once() {
+    // Accepts by its backlog and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("config");
+    let server = silent.local_addr().unwrap().to_string();
+    std::fs::write(&kubeconfig, KUBECONFIG.replace("127.0.0.1:9", &server)).unwrap();
+    let mut child = keyhole()
+        .args(["run", "--metrics-address", "127.0.0.1", "--metrics-port", "0"])
+        .env("KUBECONFIG", &kubeconfig)
+        .env(
+            "KEYHOLE_CACHE_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+        )
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = |message: &str| loop {
+        let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        if line["msg"] == message {
+            return line;
+        }
+    };
+    let address = next("serving metrics, health and readiness")["address"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    next("starting");
+    assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get(address, "/readyz").starts_with("HTTP/1.1 503"));
+    let metrics = get(address, "/metrics");
+    assert!(
+        metrics.contains("keyhole_build_info{version=") && metrics.contains("keyhole_sandbox_instances 0"),
+        "{metrics}"
+    );
+
+    let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    let began = Instant::now();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    next("stopped");
+    assert!(child.wait().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
