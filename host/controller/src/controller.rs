@@ -4,7 +4,7 @@
 //! controller with an error that names it. A host that went on without its planner would look healthy
 //! and sync nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +54,28 @@ pub struct Config {
     pub planner: PlannerConfig,
     /// How long writes in flight may go on after a shutdown was asked for.
     pub grace: Duration,
+}
+
+impl Default for Config {
+    /// All namespaces, KES's series, the heartbeats of the reference, and as many writers as keep an API
+    /// server of one small machine busy without a queue of its own.
+    fn default() -> Self {
+        Self {
+            name: "keyhole".to_owned(),
+            watched_namespaces: Vec::new(),
+            instance_id: None,
+            defaults: Defaults::default(),
+            list_secrets: true,
+            writers: 16,
+            heartbeats_per_second: 10,
+            object_metrics: ObjectMetrics {
+                enabled: true,
+                deprecated_names: false,
+            },
+            planner: PlannerConfig::default(),
+            grace: Duration::from_secs(20),
+        }
+    }
 }
 
 /// Why the controller could not start, or stopped.
@@ -164,7 +186,8 @@ impl Controller {
             mut planner,
             grace,
         } = config;
-        let watched: Vec<Arc<str>> = watched_namespaces.iter().map(|name| name.as_str().into()).collect();
+        let watched: BTreeSet<Arc<str>> = watched_namespaces.iter().map(|name| name.as_str().into()).collect();
+        let watched: Vec<_> = watched.into_iter().collect();
         let checked = shutdown
             .run_until_cancelled(preflight::check(&client, &watched, list_secrets))
             .await;

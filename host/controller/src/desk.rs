@@ -388,7 +388,11 @@ impl Desk {
                     Some((first, rest)) => (first.condition_message(rest.len()), rest.len()),
                     None => (String::new(), 0),
                 };
-                tracing::info!(object = %key, %reason, more, message = first, "sync failed");
+                if reason == before {
+                    tracing::debug!(object = %key, %reason, more, message = first, "sync failed again");
+                } else {
+                    tracing::info!(object = %key, %reason, more, message = first, "sync failed");
+                }
                 if reason != before && reason != Reason::Pending {
                     self.events
                         .publish(key, uid, EventType::Warning, reason.as_str(), "Sync", &first);

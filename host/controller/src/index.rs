@@ -345,13 +345,14 @@ impl Index {
         self.objects.get_mut(key)?.notice.take()
     }
 
-    /// Objects by the metric label of their last reason, and the time of the longest ago sync.
+    /// Objects by the metric label of their last reason, and the longest ago sync of those that are refreshed.
     pub fn survey(&self) -> (HashMap<&'static str, i64>, Option<Timestamp>) {
         let mut reasons = HashMap::new();
         for object in self.objects.values() {
             *reasons.entry(object.last_reason().label()).or_default() += 1;
         }
-        let served = self.objects.values().filter(|object| object.plan.is_some());
+        let is_refreshed = |object: &&Object| object.plan.as_ref().is_some_and(|plan| plan.interval.is_some());
+        let served = self.objects.values().filter(is_refreshed);
         let oldest = served
             .filter_map(|object| object.last_attempt.or(object.shown.status.last_sync))
             .min();

@@ -61,7 +61,7 @@ table! {
     OBJECTS = Gauge "keyhole_objects" ["reason"]
         "ExternalSecrets that this host serves, by the reason of their Ready condition.";
     SYNC_AGE = Gauge "keyhole_sync_age_seconds" []
-        "Time since the last sync of the object that has waited longest.";
+        "Time since the last sync of the object that has waited longest, of those that are refreshed.";
     QUEUE_DEPTH = Gauge "keyhole_queue_depth" ["queue"]
         "Entries waiting: plans for a fetch, results for a writer, heartbeats for the status budget, repairs for their back-off.";
     SECRET_WRITES = Counter "keyhole_secret_writes_total" ["verb", "outcome"]

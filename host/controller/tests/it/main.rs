@@ -9,6 +9,7 @@
 
 mod old_crd;
 mod plane;
+mod report;
 mod secrets;
 mod start;
 mod status;

@@ -250,5 +250,77 @@ async fn without_list_and_watch_an_edit_is_found_at_the_next_interval() {
         full,
         "only versions are asked for"
     );
-    assert_eq!(world.count("keyhole_watch_events_total", &["secrets"]), 0.0);
+    assert_eq!(world.count("keyhole_watch_events_total", &["\"secrets\""]), 0.0);
+}
+
+#[tokio::test]
+async fn two_writers_are_told_apart_and_slowed_down() {
+    let world = World::served("fought", LONG).await;
+    world.store.put("db", "one");
+    world.apply("db", "db").await;
+    world.until_data("db", &[("k", "one")]).await;
+    for round in 0..4 {
+        world
+            .patch_secret("db", json!({"stringData": {"k": format!("edited {round}")}}))
+            .await;
+        world.until_data("db", &[("k", "one")]).await;
+    }
+    let events: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(world.client.clone(), &world.namespace);
+    let note = world
+        .until("an event about two writers", async || {
+            let events = events.list(&Default::default()).await.unwrap();
+            let told = events
+                .into_iter()
+                .find(|event| event.reason.as_deref() == Some("TwoWriters"));
+            told.and_then(|event| event.note).ok_or("none")
+        })
+        .await;
+    assert!(note.starts_with("the Secret is changed by "), "{note}");
+    assert!(!note.contains("somebody else"), "the API server knows who: {note}");
+}
+
+#[tokio::test]
+async fn with_polling_disabled_an_edit_of_the_secret_is_left_and_one_of_the_object_is_followed() {
+    let mut world = World::new("unpolled").await;
+    world.store.put("db", "one");
+    let mut config = config("unpolled", Duration::from_secs(1));
+    config.defaults.disable_polling = true;
+    world.start(config).await;
+    world.apply("db", "db").await;
+    world.until_status("db", "SUCCESS").await;
+    world.patch_secret("db", json!({"stringData": {"k": "edited"}})).await;
+    // The list, the Secret, and its edit.
+    world
+        .until_count("keyhole_watch_events_total", &["\"secrets\""], 3.0)
+        .await;
+    world.until_data("db", &[("k", "edited")]).await;
+    assert_eq!(
+        (world.store.asked(), world.count("keyhole_repairs_total", &[])),
+        (1, 0.0)
+    );
+    world
+        .patch("db", json!({"spec": {"data": [{"key": "db", "name": "l"}]}}))
+        .await;
+    world.until_data("db", &[("l", "one")]).await;
+}
+
+#[tokio::test]
+async fn nothing_comes_back_in_a_namespace_that_is_being_deleted() {
+    let world = World::served("closing", LONG).await;
+    world.store.put("db", "one");
+    for number in 0..10 {
+        world.apply(&format!("db-{number}"), "db").await;
+    }
+    world.until_count("keyhole_secret_writes_total", &["ok"], 10.0).await;
+    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(world.client.clone());
+    namespaces.delete("closing", &DeleteParams::default()).await.unwrap();
+    world
+        .until("the namespace to go", async || {
+            match namespaces.get_opt("closing").await.unwrap() {
+                None => Ok(()),
+                Some(_) => Err("still there"),
+            }
+        })
+        .await;
+    assert_eq!(world.count("keyhole_secret_writes_total", &["ok"]), 10.0);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt as _;
@@ -16,14 +16,17 @@ use serde_json::json;
 #[derive(Default)]
 pub struct Store {
     values: Mutex<HashMap<String, (String, u64)>>,
+    puts: AtomicU64,
     asked: AtomicUsize,
 }
 
 impl Store {
     pub fn put(&self, key: &str, value: &str) {
-        let mut values = self.values.lock().unwrap();
-        let version = values.get(key).map_or(0, |(_, version)| version + 1);
-        values.insert(key.to_owned(), (value.to_owned(), version));
+        let version = self.puts.fetch_add(1, Ordering::SeqCst);
+        self.values
+            .lock()
+            .unwrap()
+            .insert(key.to_owned(), (value.to_owned(), version));
     }
 
     pub fn remove(&self, key: &str) {
@@ -78,14 +81,11 @@ impl Store {
         let values = self.values.lock().unwrap();
         let Some((value, version)) = values.get(&**key) else {
             let message = format!("no secret {key:?}");
-            return Outcome::Failed(
-                StoreError {
-                    kind: StoreErrorKind::NotFound,
-                    message,
-                    store_code: None,
-                }
-                .into(),
-            );
+            return Outcome::Failed(StoreError {
+                kind: StoreErrorKind::NotFound,
+                message,
+                store_code: None,
+            });
         };
         let version: Arc<str> = version.to_string().as_str().into();
         if request.known_version.as_ref() == Some(&version) {

@@ -8,8 +8,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use keyhole_api::{ExternalSecret, ExternalSecretStatus};
-use keyhole_controller::planner::PlannerConfig;
-use keyhole_controller::{Config, Controller, ControllerError, ObjectMetrics};
+use keyhole_controller::{Config, Controller, ControllerError};
 use keyhole_plugins::LiveSet;
 use keyhole_test_harness::eventually;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -54,22 +53,12 @@ pub async fn install_crd(client: &Client, crd: CustomResourceDefinition) {
 
 pub fn config(namespace: &str, interval: Duration) -> Config {
     Config {
-        name: "keyhole".to_owned(),
         watched_namespaces: vec![namespace.to_owned()],
-        instance_id: None,
         defaults: keyhole_controller::plan::Defaults {
             interval,
             ..Default::default()
         },
-        list_secrets: true,
-        writers: 4,
-        heartbeats_per_second: 10,
-        object_metrics: ObjectMetrics {
-            enabled: true,
-            deprecated_names: false,
-        },
-        planner: PlannerConfig::default(),
-        grace: Duration::from_secs(10),
+        ..Config::default()
     }
 }
 
