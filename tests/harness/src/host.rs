@@ -49,12 +49,15 @@ impl HostConfig {
     /// A host that reaches the API server by this kubeconfig text.
     #[must_use]
     pub fn new(kubeconfig: &str) -> Self {
-        let environment = BTreeMap::from([("LOG_LEVEL".to_owned(), "debug".to_owned())]);
-        Self {
+        let config = Self {
             kubeconfig: kubeconfig.to_owned(),
-            environment,
+            environment: BTreeMap::new(),
             arguments: Vec::new(),
-        }
+        };
+        // At this level a log gives away all that it could.
+        config
+            .env("LOG_LEVEL", "trace")
+            .env("KEYHOLE_METRICS_ADDRESS", "127.0.0.1")
     }
 
     /// Sets an environment variable.
@@ -171,9 +174,15 @@ impl Host {
         self.process.wait(within).await
     }
 
-    /// Starts it again after an end, with the same configuration and log, and waits until it is ready.
-    pub async fn restart(&mut self) -> anyhow::Result<()> {
+    /// Starts it again after an end, with the same configuration and log, and does not wait.
+    pub fn launch(&mut self) -> anyhow::Result<()> {
         (self.process, self.port) = run(&self.config, &self.scratch)?;
+        Ok(())
+    }
+
+    /// Starts it again and waits until it is ready.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.launch()?;
         self.ready().await
     }
 

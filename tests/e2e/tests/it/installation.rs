@@ -109,6 +109,6 @@ fn without_its_crd_the_host_says_so_in_one_line_and_ends() {
             .filter(|line| line.contains("externalsecrets.kubernetes-client.io"))
             .collect();
         assert_eq!(lines.len(), 1, "{log}");
-        assert!(lines[0].contains("kubectl apply"), "it names the remedy: {log}");
+        assert!(lines[0].contains("apply deploy/crds"), "it names the remedy: {log}");
     });
 }

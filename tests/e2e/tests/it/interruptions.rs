@@ -98,15 +98,25 @@ fn a_restart_of_the_api_server_is_survived() {
 }
 
 #[test]
-fn a_host_that_starts_without_an_api_server_waits_or_says_so() {
+fn a_host_that_starts_without_an_api_server_waits_for_it() {
     alone(async || {
         let mut broken = Broken::start().await;
         broken.create("before", "first-value").await;
         broken.expect("before", "first-value").await;
         broken.host.sigkill();
         broken.plane.kill_apiserver();
+        broken.host.launch().unwrap();
+        eventually(PATIENCE, "the host to live", async || {
+            broken.host.page("/healthz").await
+        })
+        .await
+        .unwrap();
+        assert!(
+            broken.host.page("/readyz").await.is_err(),
+            "ready without an API server"
+        );
         broken.plane.start_apiserver().await.unwrap();
-        broken.host.restart().await.unwrap();
+        broken.host.ready().await.unwrap();
         broken.tamper("before").await;
         broken.expect("before", "first-value").await;
     });

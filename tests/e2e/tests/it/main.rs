@@ -28,3 +28,4 @@ mod ownership;
 mod quiet;
 mod repair;
 mod restart;
+mod telling;

@@ -1,10 +1,8 @@
 //! A Secret of somebody else is left alone, and writers who meet do no harm.
 
 use futures::future::join_all;
-use k8s_openapi::api::events::v1::Event;
-use keyhole_test_harness::eventually;
+use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
 use crate::case::{PATIENCE, unique};
@@ -124,42 +122,5 @@ fn a_host_of_another_instance_serves_its_own() {
         let status = host.sigterm_and_wait(PATIENCE).await.unwrap();
         assert!(status.success(), "{status}");
         case.keep_log(host.log());
-    });
-}
-
-#[test]
-fn events_tell_transitions_and_no_more() {
-    case(async |case| {
-        let value = unique("events");
-        let key = case.set("db", value.clone());
-        case.create("app", json!([{"key": key, "name": "value"}])).await;
-        case.expect_success("app").await;
-        let events: Api<Event> = Api::namespaced(case.client.clone(), &case.namespace);
-        let count = async || {
-            let events = events.list(&Default::default()).await.unwrap();
-            let about = |event: &&Event| {
-                event
-                    .regarding
-                    .as_ref()
-                    .is_some_and(|object| object.name.as_deref() == Some("app"))
-            };
-            events.items.iter().filter(about).count()
-        };
-        eventually(PATIENCE, "an event", async || match count().await {
-            0 => Err("there is none"),
-            _ => Ok(()),
-        })
-        .await
-        .unwrap();
-        // Three more refreshes, and nothing new to tell.
-        let before = count().await;
-        let first = case.expect_success("app").await["lastSync"].clone();
-        eventually(PATIENCE, "some refreshes", async || {
-            let last = case.expect_success("app").await["lastSync"].clone();
-            (last != first).then_some(()).ok_or("none yet")
-        })
-        .await
-        .unwrap();
-        assert_eq!(count().await, before);
     });
 }

@@ -1,5 +1,7 @@
 //! The session store and the credentials.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 
 use crate::bindings::keyhole::backend::credentials;
@@ -17,6 +19,7 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
             Some(token) => format!("found {}", String::from_utf8_lossy(&token)),
             None => {
                 let token = settings["token"].as_str().unwrap_or("t");
+                std::thread::sleep(Duration::from_millis(number(settings, "login-ms", 0)));
                 let stored = store::set("token", token.as_bytes(), number(settings, "ttl", HOUR_MS));
                 format!("stored {stored:?}")
             }
