@@ -12,22 +12,22 @@ use jiff::Timestamp;
 use keyhole_api::ExternalSecret;
 use keyhole_core::{Failure, Reason};
 use keyhole_plugins::LiveSet;
-use kube_runtime::events::EventType;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::ControllerError;
-use crate::index::{Index, Notice, Seen, Step};
+use crate::index::{Index, Seen, Step};
 use crate::metrics::Metrics;
 use crate::plan::{Defaults, ObjectKey, plan_object};
 use crate::planner::{Cause, Delivered, Delivery, PlannerHandle};
 use crate::report::events::Events;
 use crate::report::{Attempt, Reporter};
 use crate::watch::{Change, Listed, Watches};
-use crate::write::Wrote;
 
+mod heartbeats;
+mod tell;
 mod timers;
 mod worker;
 
@@ -374,62 +374,6 @@ impl Desk {
         self.perform(steps).await;
     }
 
-    /// Counts, logs and publishes what came of a sync.
-    fn tell(&mut self, key: &ObjectKey, uid: &str, before: Reason, backend: &str, outcome: &worker::Outcome) {
-        let reason = outcome.attempt.reason();
-        self.metrics.syncs.with_label_values(&[reason.label()]).inc();
-        if let Some(series) = &self.metrics.series {
-            series.record(&key.namespace, &key.name, backend, outcome.attempt.outcome.is_ok());
-        }
-        let notice = self.index.take_notice(key).filter(|_| outcome.wrote.is_some());
-        match &outcome.attempt.outcome {
-            Err(failures) => {
-                let (first, more) = match failures.split_first() {
-                    Some((first, rest)) => (first.condition_message(rest.len()), rest.len()),
-                    None => (String::new(), 0),
-                };
-                if reason == before {
-                    tracing::debug!(object = %key, %reason, more, message = first, "sync failed again");
-                } else {
-                    tracing::info!(object = %key, %reason, more, message = first, "sync failed");
-                }
-                if reason != before && reason != Reason::Pending {
-                    self.events
-                        .publish(key, uid, EventType::Warning, reason.as_str(), "Sync", &first);
-                }
-            }
-            Ok(remark) => {
-                match &outcome.wrote {
-                    Some(Wrote::Created) => tracing::info!(object = %key, "Secret created"),
-                    Some(Wrote::Replaced(_)) => tracing::info!(object = %key, "Secret updated"),
-                    None => tracing::debug!(object = %key, "nothing to write"),
-                }
-                if !matches!(before, Reason::Synced | Reason::Pending) {
-                    self.events
-                        .publish(key, uid, EventType::Normal, reason.as_str(), "Sync", remark);
-                }
-            }
-        }
-        match (notice, &outcome.wrote) {
-            (Some(Notice::Repaired), Some(wrote)) => {
-                let what = if *wrote == Wrote::Created { "deleted" } else { "changed" };
-                let note = format!("the Secret was {what} by somebody else and has been put right");
-                self.events
-                    .publish(key, uid, EventType::Normal, "Repaired", "Repair", &note);
-            }
-            (Some(Notice::TwoWriters), Some(wrote)) => {
-                let who = match wrote {
-                    Wrote::Replaced(Some(manager)) => manager.as_str(),
-                    _ => "somebody else",
-                };
-                let note = format!("the Secret is changed by {who} after each repair; let only one of both write it");
-                self.events
-                    .publish(key, uid, EventType::Warning, "TwoWriters", "Repair", &note);
-            }
-            _ => {}
-        }
-    }
-
     async fn woken(&mut self) {
         let now = Instant::now();
         while let Some(timer) = self.state.timers.pop(now) {
@@ -448,29 +392,6 @@ impl Desk {
         }
     }
 
-    /// There may be a heartbeat for the object that waits longest.
-    fn heartbeat(&mut self) {
-        self.state.next_heartbeat = None;
-        while let Some(key) = self.state.heartbeats.front().cloned() {
-            let due = self
-                .index
-                .heartbeat(&key)
-                .filter(|_| !self.state.waiting.contains_key(&key));
-            if let Some(at) = due {
-                match self.reporter.take_heartbeat() {
-                    Ok(()) => drop(self.enqueue(key.clone(), Work::Heartbeat(at))),
-                    Err(Some(next)) => {
-                        self.state.next_heartbeat = Some(next);
-                        return;
-                    }
-                    Err(None) => {}
-                }
-            }
-            self.state.heartbeats.pop_front();
-            self.state.heartbeat_queued.remove(&key);
-        }
-    }
-
     /// The plugins changed, so what their objects ask for, and of whom, may have.
     fn plan_again(&mut self) {
         tracing::info!("plugins changed; planning anew");
@@ -480,17 +401,6 @@ impl Desk {
                 .again
                 .spawn(self.watches.clone().objects_again(namespace.clone()));
         }
-    }
-
-    fn survey(&self) {
-        self.metrics.planner_is(self.planner.gauges());
-        let (reasons, oldest) = self.index.survey();
-        for reason in Reason::ALL {
-            let count = reasons.get(reason.label()).copied().unwrap_or_default();
-            self.metrics.objects.with_label_values(&[reason.label()]).set(count);
-        }
-        let age = oldest.map_or(0.0, |oldest| Timestamp::now().duration_since(oldest).as_secs_f64());
-        self.metrics.sync_age.set(age.max(0.0));
     }
 }
 
