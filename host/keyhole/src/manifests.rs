@@ -218,4 +218,53 @@ mod tests {
             .unwrap()
             .clone()
     }
+
+    fn pod(documents: &[Value]) -> Value {
+        let deployment = documents.iter().find(|document| document["kind"] == "Deployment");
+        deployment.unwrap()["spec"]["template"]["spec"].clone()
+    }
+
+    /// What Kubernetes' restricted standard asks for, and a root file system that nobody can write.
+    #[test]
+    fn the_pod_has_no_privileges() {
+        let pod = pod(&documents(true));
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(
+            pod["securityContext"]["seccompProfile"],
+            json!({ "type": "RuntimeDefault" })
+        );
+        for container in pod["containers"].as_array().unwrap() {
+            let expected = json!({
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": { "drop": ["ALL"] },
+            });
+            assert_eq!(container["securityContext"], expected);
+        }
+        for volume in pod["volumes"].as_array().unwrap() {
+            assert!(volume["emptyDir"]["sizeLimit"].is_string(), "{volume}");
+        }
+    }
+
+    #[test]
+    fn two_hosts_never_run_at_once() {
+        let documents = documents(true);
+        let deployment = documents
+            .iter()
+            .find(|document| document["kind"] == "Deployment")
+            .unwrap();
+        assert_eq!(deployment["spec"]["replicas"], 1);
+        assert_eq!(deployment["spec"]["strategy"], json!({ "type": "Recreate" }));
+    }
+
+    #[test]
+    fn no_right_covers_everything() {
+        for document in documents(true) {
+            for rule in document["rules"].as_array().into_iter().flatten() {
+                for list in ["apiGroups", "resources", "verbs"] {
+                    assert!(!rule[list].as_array().unwrap().contains(&json!("*")), "{rule}");
+                }
+            }
+        }
+    }
 }

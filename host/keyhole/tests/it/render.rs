@@ -190,20 +190,11 @@ fn region_and_credentials_can_come_from_a_profile() {
     assert_eq!(scene.aws.counts().in_region("BatchGetSecretValue", "eu-west-1"), 1);
 }
 
-/// A pod's agent for credentials: answers one request with the base user's key.
-fn agent(scene: &Scene) -> (String, std::thread::JoinHandle<String>) {
+/// A pod's agent for credentials: answers one request with a session that AWS does not know.
+fn agent() -> (String, std::thread::JoinHandle<String>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1/credentials", listener.local_addr().unwrap());
-    let base = scene.aws.base_credentials();
-    let body = serde_json::json!({
-        "AccessKeyId": base.access_key_id,
-        "SecretAccessKey": base.secret_access_key,
-        "Token": null,
-        "Expiration": "2099-01-01T00:00:00Z",
-    });
-    let mut body = body.as_object().unwrap().clone();
-    body.remove("Token");
-    let body = serde_json::Value::Object(body).to_string();
+    let body = r#"{"AccessKeyId":"ASIAPODAGENT","SecretAccessKey":"s3cr3t-key","Token":"s3cr3t-token","Expiration":"2099-01-01T00:00:00Z"}"#;
     let served = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut head = Vec::new();
@@ -226,7 +217,7 @@ fn agent(scene: &Scene) -> (String, std::thread::JoinHandle<String>) {
 #[test]
 fn credentials_can_come_from_the_agent_of_the_pod_and_not_through_a_proxy() {
     let scene = Scene::new();
-    let (url, served) = agent(&scene);
+    let (url, served) = agent();
     let token = scene.folder.path().join("token");
     std::fs::write(&token, "pod-token").unwrap();
     let mut command = keyhole();
@@ -238,13 +229,20 @@ fn credentials_can_come_from_the_agent_of_the_pod_and_not_through_a_proxy() {
         .env("HTTP_PROXY", "http://127.0.0.1:9")
         .env("KEYHOLE_CACHE_DIR", cache());
     let output = with_input(&mut command, object("one", DB).as_bytes());
-    assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(
         served
             .join()
             .unwrap()
             .to_ascii_lowercase()
             .contains("authorization: pod-token")
+    );
+    // The session was used for signing, and what AWS says about it names no secret.
+    assert_eq!(scene.aws.requests()[0].access_key_id, "ASIAPODAGENT");
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert!(
+        errors.contains("Unauthenticated") && !errors.contains("s3cr3t"),
+        "{errors}"
     );
 }
 
