@@ -157,8 +157,6 @@ impl Delivery {
     pub fn done(&self, result: Result<(), Failure>) -> Done {
         Done {
             key: self.plan.key.clone(),
-            uid: Arc::clone(&self.plan.uid),
-            generation: self.plan.generation,
             pass: self.pass,
             result,
         }
@@ -170,10 +168,7 @@ impl Delivery {
 pub struct Done {
     /// The object.
     pub key: ObjectKey,
-    /// Its uid.
-    pub uid: Arc<str>,
-    /// Its generation.
-    pub generation: i64,
+    /// Of this very delivery: a receipt that comes late is told from that of a newer generation.
     pass: PassId,
     /// Whether the Secret is now as asked for.
     pub result: Result<(), Failure>,

@@ -199,7 +199,9 @@ pub(super) fn rest_asked_for(kind: &StoreErrorKind) -> Option<Option<Duration>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keyhole_core::StoreError;
+    use crate::planner::Cause;
+    use keyhole_core::request::JsonText;
+    use keyhole_core::{Selector, StoreError};
 
     fn store(kind: StoreErrorKind) -> CallError {
         CallError::Store(StoreError {
@@ -207,6 +209,39 @@ mod tests {
             message: "m".into(),
             store_code: None,
         })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_version_is_sent_only_if_it_is_everybodys() {
+        let known = |versions: &[Option<&str>]| {
+            let waiter = |(pass, version): (u64, &Option<&str>)| {
+                let waiter = Waiter {
+                    pass: PassId(pass),
+                    index: 0,
+                    compartment: None,
+                    known: version.map(Into::into),
+                    since: Instant::now(),
+                    cause: Cause::Refresh,
+                };
+                (waiter.pass, waiter)
+            };
+            let request = Request {
+                selector: Selector::Key("k".into()),
+                options: JsonText::default(),
+            };
+            let waiters = (0..).zip(versions).map(waiter).collect();
+            Asked::new(Taken {
+                request,
+                waiters,
+                attempt: 1,
+                tries: 0,
+            })
+            .known
+        };
+        assert_eq!(known(&[Some("1"), Some("1")]).as_deref(), Some("1"));
+        assert_eq!(known(&[Some("1"), Some("2")]), None);
+        assert_eq!(known(&[Some("1"), None]), None);
+        assert_eq!(known(&[None, Some("1")]), None);
     }
 
     #[test]

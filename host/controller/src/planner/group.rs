@@ -69,18 +69,27 @@ impl Group {
         })
     }
 
-    /// Length and phase of the common ticks: the shortest interval of its objects, and a part of it that
-    /// differs from group to group, so that not all groups of a cluster call in the same second.
-    pub(super) fn ticks(&self) -> (Duration, Duration) {
-        let grid = self
+    /// Length and phase of the common ticks of objects with this interval.
+    ///
+    /// The length is the interval, rounded down to a multiple of the group's shortest: so objects of one
+    /// interval meet each time, and each of their ticks is one of the shortest interval's as well. The
+    /// phase differs from group to group, so that not all groups of a cluster call in the same second.
+    pub(super) fn ticks(&self, interval: Duration) -> (Duration, Duration) {
+        let shortest = self
             .intervals
             .first_key_value()
-            .map_or(Duration::ZERO, |(interval, _)| *interval);
+            .map_or(interval, |(shortest, _)| *shortest);
+        let times = interval.as_nanos().checked_div(shortest.as_nanos()).unwrap_or(0).max(1);
+        let times = u32::try_from(times).unwrap_or(u32::MAX);
         let mut hasher = DefaultHasher::new();
         self.key.hash(&mut hasher);
+        let hash = hasher.finish();
+        #[expect(clippy::cast_possible_truncation, reason = "the remainder is smaller than a u32")]
+        let whole = (hash % u64::from(times)) as u32;
         #[expect(clippy::cast_precision_loss, reason = "any fraction does")]
-        let fraction = hasher.finish() as f64 / (u64::MAX as f64 + 1.0);
-        (grid, grid.mul_f64(fraction))
+        let part = hash as f64 / (u64::MAX as f64 + 1.0);
+        let phase = shortest.saturating_mul(whole).saturating_add(shortest.mul_f64(part));
+        (shortest.saturating_mul(times), phase)
     }
 
     /// Notes that this call asks for these requests no more.

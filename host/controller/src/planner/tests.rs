@@ -1,5 +1,6 @@
 //! The planner against fakes of a store, on a paused clock: time passes only when nothing can happen.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -53,8 +54,15 @@ struct Call {
 type Reply = (Duration, Result<Vec<Outcome>, CallError>);
 type Script = dyn Fn(&Call, usize) -> Reply + Send + Sync;
 
+thread_local! {
+    /// Each test has a thread of its own, so its stores bear the same names, and its groups have the
+    /// same ticks, whenever it runs.
+    static STORES: Cell<u32> = const { Cell::new(0) };
+}
+
 /// A store that answers as its script says, and remembers what it was asked.
 struct Store {
+    name: String,
     max_batch: usize,
     concurrent_calls: usize,
     settings: Mutex<Result<(), Failure>>,
@@ -102,7 +110,9 @@ impl Store {
 
     fn with(max_batch: usize, concurrent_calls: usize) -> Arc<Self> {
         let script = |call: &Call, _: usize| (Duration::ZERO, Ok(call.keys.iter().map(|key| text(key)).collect()));
+        let number = STORES.replace(STORES.get() + 1);
         Arc::new(Self {
+            name: format!("store-{number}"),
             max_batch,
             concurrent_calls,
             settings: Mutex::new(Ok(())),
@@ -277,7 +287,7 @@ impl Spec {
             namespace_tag: None,
         };
         let plugin = PluginId {
-            name: format!("store-{:p}", Arc::as_ptr(store)).into(),
+            name: store.name.as_str().into(),
             digest: "sha256:0".into(),
         };
         Arc::new(ObjectPlan::new(PlanParts {

@@ -56,7 +56,7 @@ impl Planner {
         };
         for call in group.in_flight.get(request).into_iter().flatten().rev() {
             if let Some(Job::Fetch(flight)) = self.jobs.get_mut(call)
-                && (waiting.cause.may_join_calls_in_flight() || flight.started >= waiting.started)
+                && waiting.cause.may_join_calls_in_flight()
                 && flight.offer(request, &waiter)
             {
                 return;

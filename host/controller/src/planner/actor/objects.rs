@@ -52,7 +52,7 @@ impl Planner {
         else {
             return;
         };
-        if *pass != done.pass || object.plan.uid != done.uid || object.plan.generation != done.generation {
+        if *pass != done.pass {
             return;
         }
         let (failed, cause, started, versions) = (*failed, *cause, *started, versions.clone());
@@ -108,7 +108,7 @@ impl Planner {
     fn schedule_refresh(&mut self, key: &ObjectKey, started: Instant, now: Instant) {
         let clock = self.clock;
         let due = self.objects.get(key).and_then(|object| {
-            let (grid, phase) = self.groups.get(object.group)?.ticks();
+            let (grid, phase) = self.groups.get(object.group)?.ticks(object.plan.interval?);
             object.next_refresh(clock.wall(started), clock.wall(now), grid, phase)
         });
         self.set_due(key, due.map(|wall| (clock.instant(wall), Cause::Refresh)));

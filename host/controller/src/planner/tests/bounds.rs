@@ -62,23 +62,71 @@ async fn small_deliveries_that_nobody_takes_stop_the_calls_too() {
 
 #[tokio::test(start_paused = true)]
 async fn objects_that_hold_all_the_memory_between_them_still_come_to_an_end() {
-    // Each object holds one value and needs another, and together they hold more than is allowed.
+    // The urgent objects have the first value of each refresh fetched long before its second.
     let config = PlannerConfig {
-        value_bytes: 2 * MIB,
+        value_bytes: 3 * MIB,
         ..PlannerConfig::default()
     };
-    let (mut rig, store) = (Rig::with(config), Store::with(4, 4));
+    let (mut rig, store) = (Rig::with(config), Store::with(1, 1));
     store.answer_each(ms(5), large);
     for index in 0..10 {
-        let keys = [format!("k{index}"), format!("k{}", (index + 5) % 10)];
-        rig.new_object(&object(&format!("o{index}"), &[&keys[0], &keys[1]]), &store)
-            .await;
+        let (first, second) = (format!("a{index}"), format!("b{index}"));
+        let refresh = object(&format!("r{index}"), &[&first, &second]).every(s(3600));
+        rig.submit(&refresh.plan(&store), Cause::Refresh).await;
+        rig.new_object(&object(&format!("u{index}"), &[&first]), &store).await;
     }
-    for _ in 0..10 {
-        assert!(matches!(rig.written().await.result, Delivered::Answers(_)));
+    let mut done = 0;
+    while done < 20 {
+        let delivery = timeout(s(60), rig.written()).await.expect("somebody goes on");
+        assert!(matches!(delivery.result, Delivered::Answers(_)));
+        done += 1;
     }
     rig.settle().await;
     assert_eq!(rig.planner.gauges().value_bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_has_failed_holds_no_values_while_the_rest_is_waited_for() {
+    let (mut rig, store) = (Rig::new(), Store::with(1, 16));
+    store.answer(|call, _| match call.keys[0].as_str() {
+        "bad" => (s(2), Ok(vec![failed(StoreErrorKind::NotFound)])),
+        "early" => (s(1), Ok(vec![large("")])),
+        "late" => (s(3), Ok(vec![large("")])),
+        _ => (s(10), Ok(vec![text("v")])),
+    });
+    rig.new_object(&object("o", &["early", "bad", "late", "last"]), &store)
+        .await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        sleep(ms(1_200)).await;
+        held.push(rig.planner.gauges().value_bytes);
+    }
+    assert_eq!(held, [MIB, 0, 0]);
+    assert_eq!(reasons(&rig.next().await), [Reason::NotFound]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_waits_for_a_writer_is_not_fetched_again() {
+    let config = PlannerConfig {
+        deliveries: 1,
+        lost_receipt: s(100),
+        ..PlannerConfig::default()
+    };
+    let (mut rig, store) = (Rig::with(config), Store::new());
+    rig.new_object(&object("first", &["a"]), &store).await;
+    rig.settle().await;
+    sleep(s(1)).await;
+    rig.new_object(&object("second", &["b"]), &store).await;
+    sleep(s(450)).await;
+    while &*rig.written().await.plan.key.name != "second" {}
+    assert_eq!(
+        store
+            .calls()
+            .iter()
+            .filter(|call| call.keys.contains(&"b".to_owned()))
+            .count(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]

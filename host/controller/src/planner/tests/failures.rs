@@ -305,3 +305,18 @@ async fn what_goes_on_failing_stops_being_urgent() {
         ]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_throttled_request_with_a_long_rest_is_told_to_everything_that_waits() {
+    let (mut rig, store) = (Rig::new(), Store::with(1, 1));
+    store.answer_each(Duration::ZERO, |_| failed(StoreErrorKind::Throttled(Some(s(100)))));
+    let started = Instant::now();
+    for name in ["a", "b", "c"] {
+        rig.new_object(&object(name, &[name]), &store).await;
+    }
+    for _ in 0..3 {
+        assert_eq!(reasons(&rig.next().await), [Reason::Throttled]);
+    }
+    assert!(started.elapsed() < s(1));
+    assert_eq!(store.count(), 1);
+}

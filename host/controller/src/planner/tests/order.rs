@@ -169,19 +169,22 @@ async fn a_result_for_an_older_generation_is_dropped() {
 #[tokio::test(start_paused = true)]
 async fn a_receipt_for_an_older_generation_changes_nothing() {
     let (mut rig, store) = (Rig::new(), Store::new());
-    rig.new_object(&object("o", &["old"]).every(s(100)), &store).await;
-    let old = rig.next().await;
-    store.answer_each(s(10), text);
-    rig.submit(
-        &object("o", &["new"]).every(s(100)).generation(2).plan(&store),
-        Cause::Edit,
-    )
-    .await;
-    rig.settle().await;
-    let failure = Failure::new(Reason::WriteRefused, "conflict");
-    rig.planner.done(old.done(Err(failure))).await.unwrap();
-    assert_eq!(texts(&rig.written().await), ["new"]);
+    let failure = || Err(Failure::new(Reason::WriteRefused, "conflict"));
+    let mut old = Vec::new();
+    for _ in 0..2 {
+        rig.submit(&object("o", &["a"]).generation(1).plan(&store), Cause::Forced)
+            .await;
+        old.push(rig.next().await);
+    }
+    rig.submit(&object("o", &["b"]).generation(2).plan(&store), Cause::Edit)
+        .await;
+    rig.planner.done(old[0].done(failure())).await.unwrap();
+    let new = rig.next().await;
+    assert_eq!(texts(&new), ["b"]);
+    rig.planner.done(old[1].done(failure())).await.unwrap();
     rig.silence(s(30)).await;
+    rig.planner.done(new.done(Ok(()))).await.unwrap();
+    rig.silence(s(3600)).await;
 }
 
 #[tokio::test(start_paused = true)]

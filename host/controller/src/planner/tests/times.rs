@@ -283,14 +283,17 @@ async fn the_first_repair_is_immediate_and_a_fight_slows_down() {
 #[tokio::test(start_paused = true)]
 async fn the_same_plan_once_more_changes_nothing() {
     let (mut rig, store) = (Rig::new(), Store::new());
-    let spec = object("o", &["a"]).every(s(100));
+    let spec = object("o", &["a"]);
     store.answer_each(s(1), text);
     let plan = spec.plan(&store);
     rig.submit(&plan, Cause::New).await;
     sleep(ms(500)).await;
     rig.submit(&spec.plan(&store), Cause::New).await;
     rig.submit(&spec.plan(&store), Cause::Refresh).await;
-    rig.written().await;
+    let delivery = rig.next().await;
+    rig.submit(&spec.plan(&store), Cause::New).await;
+    rig.silence(s(10)).await;
+    rig.planner.done(delivery.done(Ok(()))).await.unwrap();
     rig.submit(&spec.plan(&store), Cause::Refresh).await;
     rig.silence(s(10)).await;
     assert_eq!(store.count(), 1);
@@ -336,4 +339,44 @@ async fn a_delivery_whose_receipt_never_comes_is_repeated() {
         started.elapsed().as_secs(),
         PlannerConfig::default().lost_receipt.as_secs()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_object_of_a_short_interval_does_not_scatter_those_of_a_long_one() {
+    let (mut rig, store) = (Rig::new(), Store::new());
+    rig.new_object(&object("often", &["often"]).every(s(10)), &store).await;
+    let started = Instant::now();
+    let mut submitted = 0;
+    let mut last = std::collections::HashMap::new();
+    while started.elapsed() < s(6 * 3600) {
+        if submitted < 30 && started.elapsed() >= s(97) * submitted {
+            let spec = object(&format!("o{submitted}"), &[&format!("k{submitted}")]);
+            rig.new_object(&spec.every(s(3605)), &store).await;
+            submitted += 1;
+        }
+        let name = rig.written().await.plan.key.name.to_string();
+        let (now, limit) = (Instant::now(), if name == "often" { s(10) } else { s(3605) });
+        if let Some(before) = last.insert(name, now) {
+            assert!(now - before <= limit + ms(100));
+        }
+    }
+    let late = store.calls().into_iter().filter(|call| call.at > started + s(3 * 3600));
+    let seldom: Vec<_> = late.filter(|call| call.keys.iter().any(|key| key != "often")).collect();
+    assert!(
+        (4..=6).contains(&seldom.len()),
+        "two calls for 31 requests in each of three hours: {}",
+        seldom.len()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_slower_than_the_interval_still_gets_a_rest() {
+    let (mut rig, store) = (Rig::new(), Store::new());
+    store.answer_each(s(3), text);
+    rig.new_object(&object("o", &["a"]).every(s(1)), &store).await;
+    let started = Instant::now();
+    while started.elapsed() < s(100) {
+        rig.written().await;
+    }
+    assert!((20..=27).contains(&store.count()), "{}", store.count());
 }
