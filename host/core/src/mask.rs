@@ -171,6 +171,16 @@ impl Mask {
         {
             self.add_members(&json, depth - 1);
         }
+        self.add_lines(value);
+    }
+
+    /// A key in PEM that a guest prints arrives line by line.
+    fn add_lines(&mut self, value: &SecretBytes) {
+        if value.expose().contains(&b'\n') {
+            for line in value.expose().split(|byte| *byte == b'\n') {
+                self.add_value(&SecretBytes::new(line.trim_ascii().to_vec()), 0);
+            }
+        }
     }
 
     fn add_members(&mut self, json: &Json<'_>, depth: usize) {

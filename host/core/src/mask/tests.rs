@@ -64,6 +64,25 @@ fn members_of_json_values_are_replaced() {
 }
 
 #[test]
+fn each_line_of_a_value_is_replaced() {
+    let key = "-----BEGIN KEY-----\r\nMIIEvQIBADAN\n  BgkqhkiG9w0B\nAQ==\n-----END KEY-----\n";
+    let json = serde_json::json!({ "tls.key": key }).to_string();
+    for value in [key, &json] {
+        let mask = mask(&[value.as_bytes()]);
+        assert_eq!(mask.apply("MIIEvQIBADAN"), "***", "{value}");
+        assert_eq!(
+            mask.apply("got   BgkqhkiG9w0B of -----BEGIN KEY-----"),
+            "got   *** of ***"
+        );
+        assert_eq!(
+            mask.apply("AQ== and other short ones stay"),
+            "AQ== and other short ones stay"
+        );
+        assert_eq!(mask.apply(&format!("all: {}", key.trim_end())), "all: ***");
+    }
+}
+
+#[test]
 fn short_values_stay() {
     assert_eq!(mask(&[b"abcde", b""]).apply("abcde stays"), "abcde stays");
     assert_eq!(mask(&[b"abcdef"]).apply("abcdef goes"), "*** goes");
