@@ -54,7 +54,9 @@ impl Answer {
     pub(crate) fn check(&self, requests: &[PlannedRequest], limits: &Limits) -> Result<(), CallError> {
         let (outcomes, asked) = (self.0.len(), requests.len());
         if outcomes != asked {
-            return Err(CallError::Protocol(format!("it returned {outcomes} outcomes for {asked} requests")));
+            return Err(CallError::Protocol(format!(
+                "it returned {outcomes} outcomes for {asked} requests"
+            )));
         }
         for (number, (outcome, planned)) in self.0.iter().zip(requests).enumerate() {
             check_kind(outcome, planned).map_err(|what| CallError::Protocol(format!("outcome {number}: {what}")))?;
@@ -62,7 +64,11 @@ impl Answer {
         let mut total = 0_usize;
         for value in self.values() {
             too_long("value", value.bytes.len(), limits.value)?;
-            too_long("version", value.version.as_ref().map_or(0, |version| version.len()), VERSION)?;
+            too_long(
+                "version",
+                value.version.as_ref().map_or(0, |version| version.len()),
+                VERSION,
+            )?;
             total = total.saturating_add(value.bytes.len());
         }
         too_long("answer", total, limits.values)?;
@@ -96,7 +102,11 @@ fn check_kind(outcome: &Outcome, planned: &PlannedRequest) -> Result<(), &'stati
 }
 
 fn too_long(what: &'static str, length: usize, limit: usize) -> Result<(), CallError> {
-    if length > limit { Err(CallError::Output { what, limit }) } else { Ok(()) }
+    if length > limit {
+        Err(CallError::Output { what, limit })
+    } else {
+        Ok(())
+    }
 }
 
 fn outcome(raw: wit::Outcome) -> Outcome {
@@ -104,7 +114,11 @@ fn outcome(raw: wit::Outcome) -> Outcome {
         wit::Outcome::Value(raw) => Outcome::Value(value(raw.content, raw.version)),
         wit::Outcome::Values(raw) => Outcome::Values(
             raw.into_iter()
-                .map(|raw| NamedValue { name: raw.name, full_name: raw.full_name, value: value(raw.content, raw.version) })
+                .map(|raw| NamedValue {
+                    name: raw.name,
+                    full_name: raw.full_name,
+                    value: value(raw.content, raw.version),
+                })
                 .collect(),
         ),
         wit::Outcome::Unchanged => Outcome::Unchanged,
@@ -117,7 +131,11 @@ fn value(content: wit::Content, version: Option<String>) -> Value {
         wit::Content::Text(text) => (SecretBytes::from(text), true),
         wit::Content::Bytes(bytes) => (SecretBytes::new(bytes), false),
     };
-    Value { bytes, is_text, version: version.map(Arc::from) }
+    Value {
+        bytes,
+        is_text,
+        version: version.map(Arc::from),
+    }
 }
 
 /// A guest's error as ours; its texts are not yet fit to be shown.
@@ -137,7 +155,11 @@ pub(crate) fn store_error(raw: wit::Error) -> StoreError {
         Raw::Internal => StoreErrorKind::Internal,
         Raw::Other(code) => StoreErrorKind::Other(code),
     };
-    StoreError { kind, message: raw.message, store_code: raw.store_code }
+    StoreError {
+        kind,
+        message: raw.message,
+        store_code: raw.store_code,
+    }
 }
 
 /// The same error with all its texts masked, on one line each, and cut.
@@ -152,7 +174,11 @@ pub(crate) fn clean_error(error: StoreError, mask: &Mask) -> StoreError {
     if message.is_empty() {
         "the plugin gave no reason".clone_into(&mut message);
     }
-    StoreError { kind, message, store_code: error.store_code.map(code) }
+    StoreError {
+        kind,
+        message,
+        store_code: error.store_code.map(code),
+    }
 }
 
 fn short(text: &str) -> String {

@@ -4,7 +4,11 @@
 //! is a second module beside this one, never a change to it.
 
 /// `keyhole:backend@0.1.0`, frozen.
-#[allow(missing_docs, clippy::all, reason = "generated; the documentation is in wit/backend.wit")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    reason = "generated; the documentation is in wit/backend.wit"
+)]
 pub mod since_v0_1_0 {
     wasmtime::component::bindgen!({
         path: "../../wit",

@@ -47,8 +47,10 @@ impl Component {
     pub unsafe fn load_file(engine: &Engine, path: &Path) -> Result<Self, LoadError> {
         // SAFETY: the caller's promise.
         let place = |host: &Host| unsafe { Compiled::deserialize_file(&host.engine, path) };
-        Self::place(engine, place)
-            .map_err(|error| LoadError::Incompatible { path: path.to_owned(), why: format!("{error:#}") })
+        Self::place(engine, place).map_err(|error| LoadError::Incompatible {
+            path: path.to_owned(),
+            why: format!("{error:#}"),
+        })
     }
 
     fn place(engine: &Engine, load: impl Fn(&Host) -> wasmtime::Result<Compiled>) -> wasmtime::Result<Self> {
@@ -89,12 +91,17 @@ impl Component {
     /// Whether the component imports this interface of the contract, in whichever 0.1.x.
     pub(crate) fn imports(&self, interface: &str) -> bool {
         let prefix = format!("keyhole:backend/{interface}@");
-        self.code.component_type().imports(self.code.engine()).any(|(name, _)| name.starts_with(&prefix))
+        self.code
+            .component_type()
+            .imports(self.code.engine())
+            .any(|(name, _)| name.starts_with(&prefix))
     }
 }
 
 impl std::fmt::Debug for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Component").field("pooled", &self.pooled).finish_non_exhaustive()
+        f.debug_struct("Component")
+            .field("pooled", &self.pooled)
+            .finish_non_exhaustive()
     }
 }

@@ -17,7 +17,9 @@ use rustix::time::{ClockId, clock_gettime};
 fn thread_cpu() -> u64 {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or_default())
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::try_from(now.tv_nsec).unwrap_or_default())
 }
 
 /// What one call has used. Shared by the future that polls it and the guest's epoch callback, which
@@ -41,7 +43,11 @@ pub(crate) struct CpuExceeded;
 
 impl CpuMeter {
     pub(crate) fn new(limit: Duration) -> Self {
-        Self(Arc::new(Meter { limit, spent: AtomicU64::new(0), poll_began: AtomicU64::new(0) }))
+        Self(Arc::new(Meter {
+            limit,
+            spent: AtomicU64::new(0),
+            poll_began: AtomicU64::new(0),
+        }))
     }
 
     /// CPU time of all finished polls.
@@ -66,7 +72,10 @@ pub(crate) struct Metered<F> {
 
 impl<F: Future> Metered<F> {
     pub(crate) fn new(meter: CpuMeter, future: F) -> Self {
-        Self { future: Box::pin(future), meter }
+        Self {
+            future: Box::pin(future),
+            meter,
+        }
     }
 }
 

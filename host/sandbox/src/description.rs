@@ -73,7 +73,10 @@ impl Description {
     pub(crate) fn parse(raw: wit::Description) -> Result<Self, LoadError> {
         let size = text_size(&raw);
         if size > DESCRIPTION_LIMIT {
-            return Err(bad("size", format!("all texts together are {size} bytes; {DESCRIPTION_LIMIT} are allowed")));
+            return Err(bad(
+                "size",
+                format!("all texts together are {size} bytes; {DESCRIPTION_LIMIT} are allowed"),
+            ));
         }
         let description = Self {
             name: plugin_name(raw.name)?,
@@ -84,7 +87,10 @@ impl Description {
             hosts: raw
                 .hosts
                 .iter()
-                .map(|host| host.parse::<HostPattern>().map_err(|error| bad("hosts", error.to_string())))
+                .map(|host| {
+                    host.parse::<HostPattern>()
+                        .map_err(|error| bad("hosts", error.to_string()))
+                })
                 .collect::<Result<_, _>>()?,
             credentials: raw.credentials.into_iter().map(credential).collect::<Result<_, _>>()?,
             max_batch: NonZeroU32::new(raw.max_batch)
@@ -118,25 +124,36 @@ fn text_size(raw: &wit::Description) -> usize {
         | wit::CredentialWant::ServiceAccountToken(text)
         | wit::CredentialWant::Exposed(text) => text.len(),
     });
-    [&raw.name, &raw.version, &raw.settings_schema, &raw.options_schema, &raw.metadata]
-        .map(String::len)
-        .into_iter()
-        .chain(backends)
-        .chain(raw.hosts.iter().map(String::len))
-        .chain(credentials)
-        .fold(0, usize::saturating_add)
+    [
+        &raw.name,
+        &raw.version,
+        &raw.settings_schema,
+        &raw.options_schema,
+        &raw.metadata,
+    ]
+    .map(String::len)
+    .into_iter()
+    .chain(backends)
+    .chain(raw.hosts.iter().map(String::len))
+    .chain(credentials)
+    .fold(0, usize::saturating_add)
 }
 
 fn plugin_name(name: String) -> Result<String, LoadError> {
     let sane = !name.is_empty()
         && name.len() <= NAME_LIMIT
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-');
     if sane {
         return Ok(name);
     }
-    let why = format!("{} is not 1 to {NAME_LIMIT} lower-case letters, digits and inner dashes", shown(&name));
+    let why = format!(
+        "{} is not 1 to {NAME_LIMIT} lower-case letters, digits and inner dashes",
+        shown(&name)
+    );
     Err(bad("name", why))
 }
 
@@ -147,30 +164,58 @@ fn version(version: String) -> Result<String, LoadError> {
     let sane = version.len() <= NAME_LIMIT
         && numbers.len() == 3
         && numbers.iter().all(numeric)
-        && version.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b));
-    if sane { Ok(version) } else { Err(bad("version", format!("{} is no semantic version such as 1.4.0", shown(&version)))) }
+        && version
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b));
+    if sane {
+        Ok(version)
+    } else {
+        Err(bad(
+            "version",
+            format!("{} is no semantic version such as 1.4.0", shown(&version)),
+        ))
+    }
 }
 
 fn backend_types(raw: Vec<wit::BackendType>) -> Result<Vec<BackendType>, LoadError> {
     const FIELD: &str = "backend-types";
     if raw.is_empty() {
-        return Err(bad(FIELD, "none; name at least one value of spec.backendType".to_owned()));
+        return Err(bad(
+            FIELD,
+            "none; name at least one value of spec.backendType".to_owned(),
+        ));
     }
     let mut seen = BTreeSet::new();
-    for name in raw.iter().flat_map(|backend| std::iter::once(&backend.name).chain(&backend.aliases)) {
+    for name in raw
+        .iter()
+        .flat_map(|backend| std::iter::once(&backend.name).chain(&backend.aliases))
+    {
         if !is_identifier(name) {
-            let why = format!("{} is not 1 to {NAME_LIMIT} letters, digits, dashes and underscores", shown(name));
+            let why = format!(
+                "{} is not 1 to {NAME_LIMIT} letters, digits, dashes and underscores",
+                shown(name)
+            );
             return Err(bad(FIELD, why));
         }
         if !seen.insert(name) {
             return Err(bad(FIELD, format!("{} is there twice", shown(name))));
         }
     }
-    Ok(raw.into_iter().map(|backend| BackendType { name: backend.name, aliases: backend.aliases }).collect())
+    Ok(raw
+        .into_iter()
+        .map(|backend| BackendType {
+            name: backend.name,
+            aliases: backend.aliases,
+        })
+        .collect())
 }
 
 fn is_identifier(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_LIMIT && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    !name.is_empty()
+        && name.len() <= NAME_LIMIT
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn object(field: &'static str, text: &str) -> Result<Map<String, Json>, LoadError> {
@@ -184,8 +229,15 @@ fn object(field: &'static str, text: &str) -> Result<Map<String, Json>, LoadErro
 fn credential(raw: wit::CredentialWant) -> Result<CredentialWant, LoadError> {
     const FIELD: &str = "credentials";
     let name = |name: String| {
-        let why = format!("{} is not 1 to {NAME_LIMIT} letters, digits, dashes and underscores", shown(&name));
-        if is_identifier(&name) { Ok(name) } else { Err(bad(FIELD, why)) }
+        let why = format!(
+            "{} is not 1 to {NAME_LIMIT} letters, digits, dashes and underscores",
+            shown(&name)
+        );
+        if is_identifier(&name) {
+            Ok(name)
+        } else {
+            Err(bad(FIELD, why))
+        }
     };
     Ok(match raw {
         wit::CredentialWant::Aws(want) => CredentialWant::Aws {
@@ -200,7 +252,10 @@ fn credential(raw: wit::CredentialWant) -> Result<CredentialWant, LoadError> {
             CredentialWant::ServiceAccountToken(audience)
         }
         wit::CredentialWant::ServiceAccountToken(_) => {
-            return Err(bad(FIELD, "a service-account token needs an audience of 1 to 1024 bytes".to_owned()));
+            return Err(bad(
+                FIELD,
+                "a service-account token needs an audience of 1 to 1024 bytes".to_owned(),
+            ));
         }
         wit::CredentialWant::Exposed(exposed) => CredentialWant::Exposed(name(exposed)?),
     })
@@ -211,3 +266,6 @@ fn shown(text: &str) -> String {
     let short: String = text.chars().take(80).collect();
     format!("{short:?}")
 }
+
+#[cfg(test)]
+mod tests;

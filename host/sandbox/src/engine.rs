@@ -50,7 +50,12 @@ pub enum Pooling {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { slots: 64, slot_memory: 64 << 20, tick: Duration::from_millis(10), pooling: Pooling::Auto }
+        Self {
+            slots: 64,
+            slot_memory: 64 << 20,
+            tick: Duration::from_millis(10),
+            pooling: Pooling::Auto,
+        }
     }
 }
 
@@ -131,7 +136,11 @@ impl Engine {
     ///
     /// [`LoadError::Compile`] when the bytes are no valid component.
     pub fn precompile(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
-        self.0.roomy.engine.precompile_component(component).map_err(|error| LoadError::Compile(format!("{error:#}")))
+        self.0
+            .roomy
+            .engine
+            .precompile_component(component)
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))
     }
 
     /// Which precompiled files this engine can load: the same text for the same compiler, settings,
@@ -194,6 +203,8 @@ impl Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("pooled", &self.is_pooled()).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("pooled", &self.is_pooled())
+            .finish_non_exhaustive()
     }
 }

@@ -38,24 +38,33 @@ type Set = wasmtime::Result<(Result<(), ()>,)>;
 fn bound_request_texts(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut http = linker.instance("wasi:http/types@0.2.12")?;
-    http.func_wrap("[method]outgoing-request.set-method", |mut store, (request, method): (Resource<OutgoingRequest>, Method)| -> Set {
-        match &method {
-            Method::Other(name) if name.len() > REQUEST_TEXT => Ok((Err(()),)),
-            _ => Ok((store.data_mut().http().set_method(request, method)?,)),
-        }
-    })?;
-    http.func_wrap("[method]outgoing-request.set-scheme", |mut store, (request, scheme): (Resource<OutgoingRequest>, Option<Scheme>)| -> Set {
-        match &scheme {
-            Some(Scheme::Other(name)) if name.len() > REQUEST_TEXT => Ok((Err(()),)),
-            _ => Ok((store.data_mut().http().set_scheme(request, scheme)?,)),
-        }
-    })?;
-    http.func_wrap("[method]outgoing-request.set-authority", |mut store, (request, authority): (Resource<OutgoingRequest>, Option<String>)| -> Set {
-        match &authority {
-            Some(name) if name.len() > REQUEST_TEXT => Ok((Err(()),)),
-            _ => Ok((store.data_mut().http().set_authority(request, authority)?,)),
-        }
-    })?;
+    http.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store, (request, method): (Resource<OutgoingRequest>, Method)| -> Set {
+            match &method {
+                Method::Other(name) if name.len() > REQUEST_TEXT => Ok((Err(()),)),
+                _ => Ok((store.data_mut().http().set_method(request, method)?,)),
+            }
+        },
+    )?;
+    http.func_wrap(
+        "[method]outgoing-request.set-scheme",
+        |mut store, (request, scheme): (Resource<OutgoingRequest>, Option<Scheme>)| -> Set {
+            match &scheme {
+                Some(Scheme::Other(name)) if name.len() > REQUEST_TEXT => Ok((Err(()),)),
+                _ => Ok((store.data_mut().http().set_scheme(request, scheme)?,)),
+            }
+        },
+    )?;
+    http.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store, (request, authority): (Resource<OutgoingRequest>, Option<String>)| -> Set {
+            match &authority {
+                Some(name) if name.len() > REQUEST_TEXT => Ok((Err(()),)),
+                _ => Ok((store.data_mut().http().set_authority(request, authority)?,)),
+            }
+        },
+    )?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -63,7 +72,12 @@ fn bound_request_texts(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 impl types::Host for State {}
 
 impl log::Host for State {
-    async fn write(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+    async fn write(
+        &mut self,
+        level: log::Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
         let level = match level {
             log::Level::Debug => Level::Debug,
             log::Level::Info => Level::Info,
@@ -95,14 +109,23 @@ impl State {
 
 impl session_store::Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        let Some(entry) = self.sessions.as_ref().and_then(|(sessions, scope)| sessions.get(scope, &key)) else {
+        let Some(entry) = self
+            .sessions
+            .as_ref()
+            .and_then(|(sessions, scope)| sessions.get(scope, &key))
+        else {
             return Ok(None);
         };
         // An entry that could not be masked later is not handed out.
         Ok(self.note_handled(&entry).then(|| entry.expose().to_vec()))
     }
 
-    async fn set(&mut self, key: String, value: Vec<u8>, ttl_ms: u64) -> wasmtime::Result<Result<(), session_store::SessionError>> {
+    async fn set(
+        &mut self,
+        key: String,
+        value: Vec<u8>,
+        ttl_ms: u64,
+    ) -> wasmtime::Result<Result<(), session_store::SessionError>> {
         let value = SecretBytes::new(value);
         if !self.note_handled(&value) {
             return Ok(Err(session_store::SessionError::Full));
@@ -110,10 +133,12 @@ impl session_store::Host for State {
         let Some((sessions, scope)) = self.sessions.as_ref() else {
             return Ok(Err(session_store::SessionError::Full));
         };
-        Ok(sessions.set(scope, key, value, Duration::from_millis(ttl_ms)).map_err(|error| match error {
-            NotStored::TooLarge => session_store::SessionError::TooLarge,
-            NotStored::Full => session_store::SessionError::Full,
-        }))
+        Ok(sessions
+            .set(scope, key, value, Duration::from_millis(ttl_ms))
+            .map_err(|error| match error {
+                NotStored::TooLarge => session_store::SessionError::TooLarge,
+                NotStored::Full => session_store::SessionError::Full,
+            }))
     }
 
     async fn remove(&mut self, key: String) -> wasmtime::Result<()> {
@@ -128,7 +153,9 @@ impl credentials::Host for State {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<Vec<u8>, credentials::CredentialError>> {
         let Some(value) = self.exposed.get(&name).cloned() else {
             let name: String = name.chars().take(64).collect();
-            let text = format!("credential {name:?} is not granted; name it under grant.auth of the plugin to let the plugin see it");
+            let text = format!(
+                "credential {name:?} is not granted; name it under grant.auth of the plugin to let the plugin see it"
+            );
             return Ok(Err(credentials::CredentialError::NotGranted(text)));
         };
         if !self.note_handled(&value) {

@@ -32,7 +32,13 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new(gauges: &Arc<Gauges>, limit: usize) -> Self {
-        Self { gauges: Arc::clone(gauges), limit, used: 0, peak: 0, refused: false }
+        Self {
+            gauges: Arc::clone(gauges),
+            limit,
+            used: 0,
+            peak: 0,
+            refused: false,
+        }
     }
 
     /// Whether a growth was refused at some time.
@@ -120,7 +126,10 @@ mod tests {
         assert!(memory.memory_growing(0, 2 * PAGE, None).unwrap());
         assert!(memory.memory_growing(0, PAGE, Some(PAGE)).unwrap());
         assert!(memory.table_growing(0, 16, None).unwrap());
-        assert!(!memory.memory_growing(2 * PAGE, 3 * PAGE, None).unwrap(), "one page is left, less the table");
+        assert!(
+            !memory.memory_growing(2 * PAGE, 3 * PAGE, None).unwrap(),
+            "one page is left, less the table"
+        );
         assert!(memory.refused());
         assert_eq!(memory.peak(), 3 * PAGE + 16 * TABLE_ENTRY);
         assert_eq!(gauges.bytes.load(Ordering::Acquire), memory.peak());

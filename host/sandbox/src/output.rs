@@ -50,7 +50,12 @@ struct Held {
 
 impl Output {
     pub(crate) fn new(most: usize) -> Self {
-        Self(Arc::new(Mutex::new(Held { lines: Vec::new(), most, written: 0, loudest: Level::Debug })))
+        Self(Arc::new(Mutex::new(Held {
+            lines: Vec::new(),
+            most,
+            written: 0,
+            loudest: Level::Debug,
+        })))
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Held) -> R) -> R {
@@ -81,7 +86,11 @@ impl Output {
                 shown.push('=');
                 shown.push_str(head(value));
             }
-            held.lines.push(Line { level, text: head(text).to_owned(), fields: shown });
+            held.lines.push(Line {
+                level,
+                text: head(text).to_owned(),
+                fields: shown,
+            });
         });
     }
 
@@ -171,7 +180,11 @@ mod tests {
     fn no_more_is_held_than_allowed() {
         let output = Output::new(2);
         for _ in 0..1000 {
-            output.push(Level::Info, &"ä".repeat(1 << 20), &[("k".repeat(1 << 20), "v".repeat(1 << 20))]);
+            output.push(
+                Level::Info,
+                &"ä".repeat(1 << 20),
+                &[("k".repeat(1 << 20), "v".repeat(1 << 20))],
+            );
         }
         assert_eq!(output.written(), 1000);
         let held: usize = output.with(|held| held.lines.iter().map(|line| line.text.len() + line.fields.len()).sum());

@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use keyhole_core::limits::Limits;
 use keyhole_core::mask::Mask;
 use keyhole_core::request::JsonText;
-use keyhole_core::{CallError, Outcome, PluginId, Selector, StoreError, StoreErrorKind};
+use keyhole_core::{CallError, Outcome, PluginId, SecretBytes, Selector, StoreError, StoreErrorKind};
 use serde_json::json;
 
 use crate::answer::{Answer, clean_error, store_error};
 use crate::bindings::since_v0_1_0::PluginPre;
 use crate::bindings::since_v0_1_0::keyhole::backend::types as wit;
-use crate::call::{Call, CallStats, Export, PlannedRequest, Problem};
+use crate::call::{Call, Export, PlannedRequest, Problem};
 use crate::component::Component;
 use crate::description::Description;
 use crate::egress::{CallEgress, Policy};
@@ -23,9 +24,9 @@ use crate::grant::Grant;
 use crate::load_error::LoadError;
 use crate::output::one_line;
 use crate::ports::Ports;
-use crate::run::{Ended, Given, Runner};
-use crate::sessions::{ScopeKey, Sessions};
-use crate::state::{Network, NoNetwork};
+use crate::run::{Given, Remains, Runner};
+use crate::sessions::{ScopeKey, Sessions, Turn};
+use crate::state::Network;
 
 /// Problems of one `validate` that are reported; the rest is noise.
 const PROBLEMS: usize = 32;
@@ -51,7 +52,13 @@ impl Plugin {
     /// # Errors
     ///
     /// When the component does not fit the contract, or its description or grant makes no sense.
-    pub async fn load(engine: &Engine, component: Component, id: PluginId, grant: Grant, ports: Ports) -> Result<Self, LoadError> {
+    pub async fn load(
+        engine: &Engine,
+        component: Component,
+        id: PluginId,
+        grant: Grant,
+        ports: Ports,
+    ) -> Result<Self, LoadError> {
         let policy = Policy::new(&grant, &ports).map_err(|error| LoadError::Grant(error.to_string()))?;
         let component = match grant.limits.memory > engine.slot_memory() {
             true => component.roomy(engine)?,
@@ -80,8 +87,8 @@ impl Plugin {
     fn link(
         engine: &Engine,
         component: &Component,
-        limits: &keyhole_core::limits::Limits,
-        exposed: &Arc<BTreeMap<String, keyhole_core::SecretBytes>>,
+        limits: &Limits,
+        exposed: &Arc<BTreeMap<String, SecretBytes>>,
     ) -> Result<Runner, LoadError> {
         let host = component.host(engine);
         let misfit = |error: wasmtime::Error| LoadError::Contract(one_line(&format!("{error:#}")));
@@ -96,12 +103,13 @@ impl Plugin {
     }
 
     async fn describe(runner: &Runner, id: &PluginId, ports: &Ports) -> Result<wit::Description, CallError> {
-        let given = Given { export: Export::Describe, network: Network::Closed(NoNetwork), sessions: None, requests: 0 };
-        let ended = runner
-            .run(given, |plugin, store| Box::pin(async move { plugin.keyhole_backend_backend().call_describe(store).await }))
+        let (described, remains) = runner
+            .run(Given::offline(Export::Describe), |plugin, store| {
+                Box::pin(async move { plugin.keyhole_backend_backend().call_describe(store).await })
+            })
             .await;
-        finish(id, ports, Export::Describe, &ended, &Mask::default());
-        ended.result
+        remains.report(id, ports, Export::Describe, &Mask::default(), described.as_ref().err());
+        described
     }
 
     /// Name and digest.
@@ -119,7 +127,11 @@ impl Plugin {
     /// Whether instances come from the pool.
     #[must_use]
     pub fn is_pooled(&self) -> bool {
-        self.0.runner.engine.pooled().is_some_and(|host| wasmtime::Engine::same(&host.engine, &self.0.runner.wasm))
+        self.0
+            .runner
+            .engine
+            .pooled()
+            .is_some_and(|host| wasmtime::Engine::same(&host.engine, &self.0.runner.wasm))
     }
 
     /// Asks the plugin whether settings make sense, beyond what its schema says. At most the first 32
@@ -130,23 +142,27 @@ impl Plugin {
     /// When the call itself failed.
     pub async fn validate(&self, settings: &str) -> Result<Vec<Problem>, CallError> {
         let inner = &*self.0;
-        let given = Given { export: Export::Validate, network: Network::Closed(NoNetwork), sessions: None, requests: 0 };
         let settings = settings.to_owned();
-        let ended = inner
+        let (validated, remains) = inner
             .runner
-            .run(given, |plugin, store| {
+            .run(Given::offline(Export::Validate), |plugin, store| {
                 Box::pin(async move { plugin.keyhole_backend_backend().call_validate(store, &settings).await })
             })
             .await;
-        let mask = mask_of(&ended, None);
-        finish(&inner.id, &inner.ports, Export::Validate, &ended, &mask);
+        let mask = remains.mask();
+        remains.report(
+            &inner.id,
+            &inner.ports,
+            Export::Validate,
+            &mask,
+            validated.as_ref().err(),
+        );
         let clean = |text: &str| one_line(&mask.apply(text));
-        let problems = ended.result?;
-        Ok(problems
-            .iter()
-            .take(PROBLEMS)
-            .map(|problem| Problem { path: clean(&problem.path), message: clean(&problem.message) })
-            .collect())
+        let problem = |raw: &wit::Problem| Problem {
+            path: clean(&raw.path),
+            message: clean(&raw.message),
+        };
+        Ok(validated?.iter().take(PROBLEMS).map(problem).collect())
     }
 
     /// Fetches: one outcome per request, in order.
@@ -163,79 +179,108 @@ impl Plugin {
         }
         let most = inner.description.max_batch.get();
         if u32::try_from(requests.len()).map_or(true, |count| count > most) {
-            return Err(CallError::Host(format!("{} requests for a plugin that takes {most}", requests.len())));
+            return Err(CallError::Host(format!(
+                "{} requests for a plugin that takes {most}",
+                requests.len()
+            )));
         }
 
-        let scope = inner
-            .uses_sessions
-            .then(|| ScopeKey { identity: call.identity.clone(), settings: call.settings.clone() });
-        let limit = inner.runner.limits.wall;
+        let key = || ScopeKey {
+            identity: call.identity.clone(),
+            settings: call.settings.clone(),
+        };
+        let scope = inner.uses_sessions.then(key);
         let turn = match &scope {
-            Some(scope) => Some(tokio::time::timeout(limit, inner.sessions.turn(scope)).await.map_err(|_| CallError::Wall(limit))?),
+            Some(scope) => Some(self.turn(scope).await?),
             None => None,
         };
-        let egress = CallEgress::new(Arc::clone(&inner.policy), call, Arc::clone(&inner.ports.sessions));
         let given = Given {
             export: Export::Fetch,
-            network: Network::Open(egress),
+            network: Network::Open(CallEgress::new(
+                Arc::clone(&inner.policy),
+                call,
+                Arc::clone(&inner.ports.sessions),
+            )),
             sessions: scope.clone().map(|scope| (inner.sessions.clone(), scope)),
             requests: requests.len(),
         };
         let (header, asked) = (self.header(call), requests.iter().map(raw_request).collect::<Vec<_>>());
-        let ended = inner
+        let (returned, remains) = inner
             .runner
             .run(given, |plugin, store| {
-                Box::pin(async move { plugin.keyhole_backend_backend().call_fetch(store, &header, &asked).await })
+                Box::pin(async move {
+                    plugin
+                        .keyhole_backend_backend()
+                        .call_fetch(store, &header, &asked)
+                        .await
+                })
             })
             .await;
-        let result = self.conclude(ended, requests);
+        let outcomes = self.conclude(returned, &remains, requests);
         if let Some(scope) = &scope {
-            inner.sessions.ended(scope, result.as_ref().is_ok_and(|outcomes| !outcomes.iter().any(is_unauthenticated)));
+            inner.sessions.ended(
+                scope,
+                outcomes
+                    .as_ref()
+                    .is_ok_and(|outcomes| !outcomes.iter().any(is_unauthenticated)),
+            );
         }
         drop(turn);
-        result
+        outcomes
+    }
+
+    /// Waits until no other call may be making the login that this one needs.
+    async fn turn(&self, scope: &ScopeKey) -> Result<Turn, CallError> {
+        let wall = self.0.runner.limits.wall;
+        tokio::time::timeout(wall, self.0.sessions.turn(scope))
+            .await
+            .map_err(|_| {
+                let message = format!(
+                    "another call with the same settings and identity took more than {} s to log in",
+                    wall.as_secs_f32()
+                );
+                CallError::Store(StoreError {
+                    kind: StoreErrorKind::Unavailable(None),
+                    message,
+                    store_code: None,
+                })
+            })
     }
 
     /// Turns what came back into outcomes, and lets the plugin's output out.
-    fn conclude(&self, ended: Ended<Result<Vec<wit::Outcome>, wit::Error>>, requests: &[PlannedRequest]) -> Result<Vec<Outcome>, CallError> {
+    fn conclude(
+        &self,
+        returned: Result<Result<Vec<wit::Outcome>, wit::Error>, CallError>,
+        remains: &Remains,
+        requests: &[PlannedRequest],
+    ) -> Result<Vec<Outcome>, CallError> {
         let Inner { id, ports, runner, .. } = &*self.0;
-        let Ended { result, returned, verdict, handled, output, stats } = ended;
-        // The values are taken over before anything else can go wrong.
-        let result = result.map(|answer| answer.map(Answer::take));
-        let ended = Ended { result, returned, verdict, handled, output, stats };
-        let mask = mask_of(&ended, ended.result.as_ref().ok().and_then(|answer| answer.as_ref().ok()));
-        let Ended { result, verdict, .. } = &ended;
-        let concluded = match result {
-            Ok(Ok(answer)) => answer.check(requests, &runner.limits).map(|()| None),
-            Ok(Err(error)) => {
-                let error = clean_error(store_error(error.clone()), &mask);
-                match verdict {
-                    Some(host) if host_knows_better(&error) => Err(host.clone()),
-                    _ => Err(CallError::Store(error)),
-                }
+        let host = remains.verdict.as_ref();
+        let (outcomes, mask) = match returned {
+            Ok(Ok(raw)) => {
+                let answer = Answer::take(raw);
+                let mask = remains.mask_with(&answer);
+                let outcomes = answer.check(requests, &runner.limits).map(|()| answer.cleaned(&mask));
+                (
+                    outcomes.map(|outcomes| outcomes.into_iter().map(|outcome| corrected(outcome, host)).collect()),
+                    mask,
+                )
+            }
+            Ok(Err(raw)) => {
+                let mask = remains.mask();
+                let error = clean_error(store_error(raw), &mask);
+                let known = host.filter(|_| host_knows_better(&error)).cloned();
+                (Err(known.unwrap_or(CallError::Store(error))), mask)
             }
             // A guest that crashes over a refused exchange should still tell its user about the refusal.
-            Err(CallError::Trap(trap)) => Err(match verdict {
-                Some(host) => CallError::Trap(format!("{trap}, after: {host}")),
-                None => CallError::Trap(trap.clone()),
-            }),
-            Err(error) => Err(error.clone()),
+            Err(CallError::Trap(trap)) => {
+                let trap = host.map_or(trap.clone(), |host| format!("{trap}, after: {host}"));
+                (Err(CallError::Trap(trap)), Mask::default())
+            }
+            Err(error) => (Err(error), Mask::default()),
         };
-        let concluded: Result<Option<()>, CallError> = concluded;
-        report(id, ports, Export::Fetch, &ended, &mask, concluded.as_ref().err());
-        concluded?;
-        let Ended { result: Ok(Ok(answer)), verdict, .. } = ended else {
-            return Err(CallError::Host("an answer was lost".to_owned()));
-        };
-        let believe = |outcome| match (outcome, &verdict) {
-            (Outcome::Failed(error), Some(host)) if host_knows_better(&error) => Outcome::Failed(StoreError {
-                kind: StoreErrorKind::Host(Box::new(host.clone())),
-                message: host.to_string(),
-                store_code: error.store_code,
-            }),
-            (outcome, _) => outcome,
-        };
-        Ok(answer.cleaned(&mask).into_iter().map(believe).collect())
+        remains.report(id, ports, Export::Fetch, &mask, outcomes.as_ref().err());
+        outcomes
     }
 
     fn header(&self, call: &Call) -> wit::Call {
@@ -261,9 +306,10 @@ impl std::fmt::Debug for Plugin {
 fn raw_request(planned: &PlannedRequest) -> wit::Request {
     let selector = match &planned.request.selector {
         Selector::Key(key) => wit::Selector::Key(key.to_string()),
-        Selector::Prefix { path, recursive } => {
-            wit::Selector::Prefix(wit::Prefix { path: path.to_string(), recursive: *recursive })
-        }
+        Selector::Prefix { path, recursive } => wit::Selector::Prefix(wit::Prefix {
+            path: path.to_string(),
+            recursive: *recursive,
+        }),
     };
     wit::Request {
         selector,
@@ -276,42 +322,67 @@ fn raw_request(planned: &PlannedRequest) -> wit::Request {
 /// such as not-found, are news from the store.
 fn host_knows_better(error: &StoreError) -> bool {
     use StoreErrorKind as Kind;
-    matches!(error.kind, Kind::Unavailable(_) | Kind::Internal | Kind::Other(_) | Kind::Denied | Kind::Unauthenticated)
+    matches!(
+        error.kind,
+        Kind::Unavailable(_) | Kind::Internal | Kind::Other(_) | Kind::Denied | Kind::Unauthenticated
+    )
 }
 
 fn is_unauthenticated(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Failed(StoreError { kind: StoreErrorKind::Unauthenticated, .. }))
+    matches!(
+        outcome,
+        Outcome::Failed(StoreError {
+            kind: StoreErrorKind::Unauthenticated,
+            ..
+        })
+    )
 }
 
-/// Everything secret that a call had. Empty when there is no text to hide it in: values are parsed to
-/// find what else of them could be shown, and most calls say nothing.
-fn mask_of<R>(ended: &Ended<R>, answer: Option<&Answer>) -> Mask {
-    let mut mask = Mask::default();
-    if ended.stats.log_lines == 0 && answer.is_some_and(|answer| !answer.has_texts()) {
-        return mask;
+/// An outcome in which the host's record stands where the guest could not know better.
+fn corrected(outcome: Outcome, host: Option<&CallError>) -> Outcome {
+    match (outcome, host) {
+        (Outcome::Failed(error), Some(host)) if host_knows_better(&error) => Outcome::Failed(StoreError {
+            kind: StoreErrorKind::Host(Box::new(host.clone())),
+            message: host.to_string(),
+            store_code: error.store_code,
+        }),
+        (outcome, _) => outcome,
     }
-    for secret in &ended.handled {
-        mask.add(secret);
-    }
-    for value in answer.iter().flat_map(|answer| answer.values()) {
-        mask.add(&value.bytes);
-    }
-    mask
 }
 
-/// Lets the output of a call out and tells the observer.
-fn finish<R>(id: &PluginId, ports: &Ports, export: Export, ended: &Ended<R>, mask: &Mask) {
-    report(id, ports, export, ended, mask, ended.result.as_ref().err());
-}
-
-fn report<R>(id: &PluginId, ports: &Ports, export: Export, ended: &Ended<R>, mask: &Mask, error: Option<&CallError>) {
-    if ended.returned {
-        ended.output.emit(id, export, mask);
-    } else {
-        ended.output.emit_count(id, export);
+impl Remains {
+    /// Hides the session entries and credentials that the call had.
+    fn mask(&self) -> Mask {
+        let mut mask = Mask::default();
+        for secret in &self.handled {
+            mask.add(secret);
+        }
+        mask
     }
-    let stats: &CallStats = &ended.stats;
-    if let Some(observer) = &ports.observer {
-        observer.call_ended(id, export, stats, error);
+
+    /// Hides the values of the answer as well. Empty where nothing was said: values are parsed to find
+    /// what else of them could be shown, and most calls say nothing.
+    fn mask_with(&self, answer: &Answer) -> Mask {
+        if self.stats.log_lines == 0 && !answer.has_texts() {
+            return Mask::default();
+        }
+        let mut mask = self.mask();
+        for value in answer.values() {
+            mask.add(&value.bytes);
+        }
+        mask
+    }
+
+    /// Lets the output of the call out and tells the observer. Of a call that did not come back, nobody
+    /// knows what it had, so its output is only counted.
+    fn report(&self, id: &PluginId, ports: &Ports, export: Export, mask: &Mask, error: Option<&CallError>) {
+        if self.returned {
+            self.output.emit(id, export, mask);
+        } else {
+            self.output.emit_count(id, export);
+        }
+        if let Some(observer) = &ports.observer {
+            observer.call_ended(id, export, &self.stats, error);
+        }
     }
 }

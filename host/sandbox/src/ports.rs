@@ -46,6 +46,8 @@ pub struct Ports {
 
 impl fmt::Debug for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ports").field("api_server", &self.api_server).finish_non_exhaustive()
+        f.debug_struct("Ports")
+            .field("api_server", &self.api_server)
+            .finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ use crate::gauges::Living;
 use crate::memory::Memory;
 use crate::output::{Output, one_line};
 use crate::sessions::{ScopeKey, Sessions};
-use crate::state::{Network, State};
+use crate::state::{Network, NoNetwork, State};
 
 /// What lifting an answer may cost beside its values: one outcome and the texts around it.
 const FUEL_PER_REQUEST: usize = 8 << 10;
@@ -47,9 +47,20 @@ pub(crate) struct Given {
     pub(crate) requests: usize,
 }
 
-/// A call that ended, and what is left of its instance.
-pub(crate) struct Ended<R> {
-    pub(crate) result: Result<R, CallError>,
+impl Given {
+    /// For the exports that have no business on a network, and nothing to remember.
+    pub(crate) fn offline(export: Export) -> Self {
+        Self {
+            export,
+            network: Network::Closed(NoNetwork),
+            sessions: None,
+            requests: 0,
+        }
+    }
+}
+
+/// What is left of an instance when its call has ended.
+pub(crate) struct Remains {
     /// Whether the guest itself came back, with whatever result.
     pub(crate) returned: bool,
     /// What the host recorded of its exchanges.
@@ -66,19 +77,33 @@ impl Runner {
         &self,
         given: Given,
         call: impl for<'a> FnOnce(&'a Bindings, &'a mut Store<State>) -> BoxFuture<'a, wasmtime::Result<R>> + Send,
-    ) -> Ended<R> {
-        let Given { export, network, sessions, requests } = given;
+    ) -> (Result<R, CallError>, Remains) {
+        let Given {
+            export,
+            network,
+            sessions,
+            requests,
+        } = given;
         let output = Output::new(self.limits.log_lines);
         let slot = tokio::time::timeout(self.limits.wall, self.engine.slot()).await;
         let Ok(Some(slot)) = slot else {
-            return Ended::never_began(output, format!("no sandbox was free within {} s", self.limits.wall.as_secs_f32()));
+            let why = format!("no sandbox was free within {} s", self.limits.wall.as_secs_f32());
+            return (Err(CallError::Host(why)), Remains::of_nothing(output));
         };
 
         let began = Instant::now();
         let meter = CpuMeter::new(self.limits.cpu);
         let memory = Memory::new(self.engine.gauges(), self.limits.memory);
         let living = Living::begin(self.engine.gauges());
-        let state = State::new(network, memory, meter.clone(), output.clone(), sessions, Arc::clone(&self.exposed), living);
+        let state = State::new(
+            network,
+            memory,
+            meter.clone(),
+            output.clone(),
+            sessions,
+            Arc::clone(&self.exposed),
+            living,
+        );
         let mut store = self.store(state, export, requests);
 
         let mut stage = Stage::Starting;
@@ -110,7 +135,16 @@ impl Runner {
         let handled = std::mem::take(&mut state.handled);
         drop(store);
         drop(slot);
-        Ended { result, returned, verdict, handled, output, stats }
+        (
+            result,
+            Remains {
+                returned,
+                verdict,
+                handled,
+                output,
+                stats,
+            },
+        )
     }
 
     fn store(&self, state: State, export: Export, requests: usize) -> Store<State> {
@@ -133,7 +167,9 @@ impl Runner {
             Export::Describe | Export::Validate => DESCRIPTION_LIMIT,
             Export::Fetch => self.limits.values,
         };
-        values.saturating_add(FUEL).saturating_add(requests.saturating_mul(FUEL_PER_REQUEST))
+        values
+            .saturating_add(FUEL)
+            .saturating_add(requests.saturating_mul(FUEL_PER_REQUEST))
     }
 
     /// The one place where an error of wasmtime becomes ours.
@@ -146,7 +182,10 @@ impl Runner {
                 Export::Describe | Export::Validate => DESCRIPTION_LIMIT,
                 Export::Fetch => self.limits.values,
             };
-            return CallError::Output { what: export.result_name(), limit };
+            return CallError::Output {
+                what: export.result_name(),
+                limit,
+            };
         }
         // A guest that was refused memory aborts in its own way; the refusal is the cause.
         if memory.refused() {
@@ -176,13 +215,14 @@ enum Stage {
 /// Whether a transfer was over its fuel. The type of this error is private to wasmtime; a test calls
 /// a guest that is over it, so a change of the text would be noticed.
 fn is_fuel(error: &wasmtime::Error) -> bool {
-    error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
+    error
+        .chain()
+        .any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }
 
-impl<R> Ended<R> {
-    fn never_began(output: Output, why: String) -> Self {
+impl Remains {
+    fn of_nothing(output: Output) -> Self {
         Self {
-            result: Err(CallError::Host(why)),
             returned: false,
             verdict: None,
             handled: Vec::new(),

@@ -60,7 +60,7 @@ struct Scopes {
 struct Scope {
     entries: HashMap<String, Entry>,
     used: u64,
-    /// The last call succeeded and left nothing.
+    /// The last call that succeeded left nothing, so there is nothing to wait for.
     needs_none: bool,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -100,10 +100,20 @@ impl Scopes {
     /// Drops the scope that was not used for the longest time. One whose turn is taken may go too: the
     /// call that holds it finds itself in a new scope, and at worst logs in again.
     fn evict_one(&mut self, but: Option<&ScopeKey>) -> bool {
-        let oldest = self.scopes.iter().filter(|(key, _)| Some(*key) != but).min_by_key(|(_, scope)| scope.used);
-        let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { return false };
+        let oldest = self
+            .scopes
+            .iter()
+            .filter(|(key, _)| Some(*key) != but)
+            .min_by_key(|(_, scope)| scope.used);
+        let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
+            return false;
+        };
         if let Some(scope) = self.scopes.remove(&oldest) {
-            let freed: usize = scope.entries.iter().map(|(name, entry)| name.len() + entry.value.len()).sum();
+            let freed: usize = scope
+                .entries
+                .iter()
+                .map(|(name, entry)| name.len() + entry.value.len())
+                .sum();
             self.bytes = self.bytes.saturating_sub(freed);
         }
         true
@@ -121,29 +131,42 @@ impl Sessions {
             let scope = scopes.touch(key);
             (scope.entries.is_empty() && !scope.needs_none).then(|| Arc::clone(&scope.turn))
         });
-        let Some(queue) = queue else { return Turn { _guard: None } };
+        let Some(queue) = queue else {
+            return Turn { _guard: None };
+        };
         let guard = queue.lock_owned().await;
         // The call before may have logged in; then nobody has to wait for this one.
         let still_unknown = self.with(|scopes| {
             let scope = scopes.touch(key);
             scope.entries.is_empty() && !scope.needs_none
         });
-        Turn { _guard: still_unknown.then_some(guard) }
+        Turn {
+            _guard: still_unknown.then_some(guard),
+        }
     }
 
-    /// Notes how a call ended: one that succeeds and leaves no session needs none.
+    /// Notes how a call ended. One that succeeds and leaves no session needs none; one that fails says
+    /// nothing either way.
     pub(crate) fn ended(&self, key: &ScopeKey, succeeded: bool) {
-        self.with(|scopes| {
-            let scope = scopes.touch(key);
-            scope.needs_none = succeeded && scope.entries.is_empty();
-        });
+        if succeeded {
+            self.with(|scopes| {
+                let scope = scopes.touch(key);
+                scope.needs_none = scope.entries.is_empty();
+            });
+        }
     }
 
     pub(crate) fn get(&self, key: &ScopeKey, name: &str) -> Option<SecretBytes> {
         self.with(|scopes| scopes.touch(key).entries.get(name).map(|entry| entry.value.clone()))
     }
 
-    pub(crate) fn set(&self, key: &ScopeKey, name: String, value: SecretBytes, life: Duration) -> Result<(), NotStored> {
+    pub(crate) fn set(
+        &self,
+        key: &ScopeKey,
+        name: String,
+        value: SecretBytes,
+        life: Duration,
+    ) -> Result<(), NotStored> {
         if value.len() > VALUE || name.len() > KEY {
             return Err(NotStored::TooLarge);
         }

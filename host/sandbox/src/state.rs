@@ -111,7 +111,10 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -121,7 +124,11 @@ impl WasiHttpView for State {
             Network::Closed(closed) => closed,
             Network::Open(egress) => egress,
         };
-        WasiHttpCtxView { hooks, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView {
+            hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
     }
 }
 
@@ -136,7 +143,12 @@ impl WasiHttpHooks for NoNetwork {
         false
     }
 
-    fn send_request(&mut self, _request: http::Request<WasiBody>, _options: Option<RequestOptions>, _done: Done) -> Exchange {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _done: Done,
+    ) -> Exchange {
         Box::new(async { Err(HttpError::HttpRequestDenied) })
     }
 }

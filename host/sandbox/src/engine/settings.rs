@@ -35,7 +35,9 @@ pub(super) fn compiler(config: &EngineConfig) -> Result<Config, LoadError> {
         .memory_reservation_for_growth(16 << 20)
         .wasm_memory64(false);
     if let Some(target) = target() {
-        wasmtime.target(target).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        wasmtime
+            .target(target)
+            .map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         enable_baseline(&mut wasmtime);
     }
     Ok(wasmtime)
@@ -65,7 +67,9 @@ pub(super) fn pooled(mut base: Config, slots: u32, slot_memory: usize) -> Config
 pub(super) fn address_space_suffices(slots: u32, slot_memory: usize) -> bool {
     let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
     let slot = u64::try_from(slot_memory).unwrap_or(u64::MAX).saturating_add(2 * GUARD);
-    let pool = slot.saturating_mul(u64::from(slots)).saturating_mul(u64::from(MEMORIES));
+    let pool = slot
+        .saturating_mul(u64::from(slots))
+        .saturating_mul(u64::from(MEMORIES));
     limit.is_none_or(|limit| limit / 2 >= pool)
 }
 
@@ -91,9 +95,17 @@ fn enable_baseline(config: &mut Config) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::is_x86_feature_detected as has;
-        let v2 = has!("sse3") && has!("ssse3") && has!("sse4.1") && has!("sse4.2") && has!("popcnt") && has!("cmpxchg16b");
+        let v2 =
+            has!("sse3") && has!("ssse3") && has!("sse4.1") && has!("sse4.2") && has!("popcnt") && has!("cmpxchg16b");
         if v2 {
-            for flag in ["has_cmpxchg16b", "has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"] {
+            for flag in [
+                "has_cmpxchg16b",
+                "has_sse3",
+                "has_ssse3",
+                "has_sse41",
+                "has_sse42",
+                "has_popcnt",
+            ] {
                 // SAFETY: the flag says what was just detected.
                 unsafe { config.cranelift_flag_enable(flag) };
             }

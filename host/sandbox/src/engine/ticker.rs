@@ -31,7 +31,10 @@ impl Ticker {
         };
         let thread = std::thread::Builder::new().name("sandbox-ticker".to_owned()).spawn(run);
         let thread = thread.map_err(|error| LoadError::Engine(format!("no thread for the ticker: {error}")))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 }
 

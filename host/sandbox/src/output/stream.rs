@@ -32,7 +32,11 @@ struct Partial {
 
 impl Pipe {
     pub(crate) fn new(output: &Output, level: Level) -> Self {
-        Self { output: output.clone(), level, partial: Arc::default() }
+        Self {
+            output: output.clone(),
+            level,
+            partial: Arc::default(),
+        }
     }
 
     fn take_in(&self, bytes: &[u8]) {
@@ -50,7 +54,8 @@ impl Pipe {
 
     fn end_line(&self, partial: &mut Partial) {
         if partial.begun {
-            self.output.push(self.level, &String::from_utf8_lossy(&partial.bytes), &[]);
+            self.output
+                .push(self.level, &String::from_utf8_lossy(&partial.bytes), &[]);
         }
         partial.bytes.clear();
         partial.begun = false;
@@ -128,8 +133,19 @@ mod tests {
             pipe.take_in(&[b'x'; PERMIT]);
         }
         pipe.finish();
-        let lines: Vec<(usize, String)> =
-            output.with(|held| held.lines.iter().map(|line| (line.text.len(), line.text.chars().take(8).collect())).collect());
-        assert_eq!(lines, [(8, "one line".to_owned()), (3, "two".to_owned()), (HELD, "threexxx".to_owned())]);
+        let lines: Vec<(usize, String)> = output.with(|held| {
+            held.lines
+                .iter()
+                .map(|line| (line.text.len(), line.text.chars().take(8).collect()))
+                .collect()
+        });
+        assert_eq!(
+            lines,
+            [
+                (8, "one line".to_owned()),
+                (3, "two".to_owned()),
+                (HELD, "threexxx".to_owned())
+            ]
+        );
     }
 }

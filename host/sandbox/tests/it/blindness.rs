@@ -9,7 +9,10 @@ use crate::guest::{Sandbox, call, keys, texts};
 #[tokio::test]
 async fn a_guest_sees_its_settings_and_its_namespace_and_nothing_else() {
     let sandbox = Sandbox::new(Limits::default()).await;
-    assert!(std::env::vars().count() > 0 && std::env::args().count() > 0, "there is something to see");
+    assert!(
+        std::env::vars().count() > 0 && std::env::args().count() > 0,
+        "there is something to see"
+    );
     let mut call = call(json!({"do": "look-around"}));
     call.namespace = Some("team-a".into());
     let outcomes = sandbox.plugin.fetch(&call, &keys(&["k"])).await.unwrap();

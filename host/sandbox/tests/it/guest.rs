@@ -29,8 +29,12 @@ pub fn file() -> &'static Path {
 pub fn describing(habit: &str) -> Vec<u8> {
     const MARKER: &[u8] = b"hostile-guest-describe:";
     let mut bytes = std::fs::read(file()).unwrap();
-    let places: Vec<usize> =
-        bytes.windows(MARKER.len()).enumerate().filter(|(_, window)| *window == MARKER).map(|(at, _)| at).collect();
+    let places: Vec<usize> = bytes
+        .windows(MARKER.len())
+        .enumerate()
+        .filter(|(_, window)| *window == MARKER)
+        .map(|(at, _)| at)
+        .collect();
     assert_eq!(places.len(), 1, "the marker is there once");
     let at = places[0] + MARKER.len();
     bytes[at..at + 16].fill(b' ');
@@ -44,7 +48,12 @@ pub fn engine() -> Engine {
 }
 
 pub fn engine_with(slots: u32, pooling: Pooling) -> Engine {
-    Engine::new(&EngineConfig { slots, pooling, ..EngineConfig::default() }).unwrap()
+    Engine::new(&EngineConfig {
+        slots,
+        pooling,
+        ..EngineConfig::default()
+    })
+    .unwrap()
 }
 
 /// The guest's code: compiled once, then loaded as the host loads it from its cache.
@@ -61,7 +70,10 @@ pub fn component(engine: &Engine) -> Component {
 }
 
 pub fn id() -> PluginId {
-    PluginId { name: "hostile".into(), digest: "sha256:0".into() }
+    PluginId {
+        name: "hostile".into(),
+        digest: "sha256:0".into(),
+    }
 }
 
 /// An outside without credentials.
@@ -69,7 +81,12 @@ pub fn ports() -> Ports {
     struct Nobody;
     impl AwsSessions for Nobody {
         fn session<'a>(&'a self, identity: &'a Identity) -> BoxFuture<'a, Result<Credentials, CallError>> {
-            Box::pin(async move { Err(CallError::Identity { message: format!("no credentials for {identity}"), transient: false }) })
+            Box::pin(async move {
+                Err(CallError::Identity {
+                    message: format!("no credentials for {identity}"),
+                    transient: false,
+                })
+            })
         }
     }
     Ports {
@@ -93,7 +110,14 @@ pub struct Sandbox {
 
 impl Sandbox {
     pub async fn new(limits: Limits) -> Self {
-        Self::of(engine(), Grant { limits, ..Grant::default() }).await
+        Self::of(
+            engine(),
+            Grant {
+                limits,
+                ..Grant::default()
+            },
+        )
+        .await
     }
 
     pub async fn of(engine: Engine, grant: Grant) -> Self {
@@ -113,7 +137,8 @@ impl Sandbox {
 
     /// Misbehaves once and gives the error; then the plugin must be as good as new.
     pub async fn error(&self, settings: Json) -> CallError {
-        let error = self.fetch(settings, &["k"]).await.unwrap_err();
+        let ended = tokio::time::timeout(Duration::from_secs(60), self.fetch(settings, &["k"])).await;
+        let error = ended.expect("the call has no end").unwrap_err();
         self.assert_unharmed().await;
         error
     }
@@ -132,12 +157,25 @@ impl Sandbox {
 }
 
 pub fn call(settings: Json) -> Call {
-    Call { settings: JsonText::new(settings.as_object().unwrap()), attempt: 1, ..Call::default() }
+    Call {
+        settings: JsonText::new(settings.as_object().unwrap()),
+        attempt: 1,
+        ..Call::default()
+    }
 }
 
 pub fn keys(names: &[&str]) -> Vec<PlannedRequest> {
-    let request = |name: &&str| Request { selector: Selector::Key((*name).into()), options: JsonText::default() };
-    names.iter().map(|name| PlannedRequest { request: request(name), known_version: None }).collect()
+    let request = |name: &&str| Request {
+        selector: Selector::Key((*name).into()),
+        options: JsonText::default(),
+    };
+    names
+        .iter()
+        .map(|name| PlannedRequest {
+            request: request(name),
+            known_version: None,
+        })
+        .collect()
 }
 
 pub fn texts(outcomes: &[Outcome]) -> Vec<String> {

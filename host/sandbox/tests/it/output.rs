@@ -47,12 +47,20 @@ impl Log {
 
     /// Lines that came from the plugin.
     fn lines(&self) -> Vec<String> {
-        self.everything().lines().filter(|line| line.contains(" plugin: ")).map(str::to_owned).collect()
+        self.everything()
+            .lines()
+            .filter(|line| line.contains(" plugin: "))
+            .map(str::to_owned)
+            .collect()
     }
 }
 
 async fn sandbox() -> Sandbox {
-    Sandbox::new(Limits { cpu: Duration::from_millis(200), ..Limits::default() }).await
+    Sandbox::new(Limits {
+        cpu: Duration::from_millis(200),
+        ..Limits::default()
+    })
+    .await
 }
 
 #[tokio::test]
@@ -62,7 +70,14 @@ async fn a_line_is_logged_with_its_level_and_origin() {
     sandbox.says(json!({"do": "log", "text": "all is\nwell"})).await;
     let lines = log.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    for part in ["WARN", "all is well", "plugin=\"hostile\"", "digest=\"sha256:0\"", "call=\"fetch\"", "name=all is well"] {
+    for part in [
+        "WARN",
+        "all is well",
+        "plugin=\"hostile\"",
+        "digest=\"sha256:0\"",
+        "call=\"fetch\"",
+        "name=all is well",
+    ] {
         assert!(lines[0].contains(part), "{part} in {lines:?}");
     }
 }
@@ -71,11 +86,21 @@ async fn a_line_is_logged_with_its_level_and_origin() {
 async fn standard_output_and_error_are_lines_too() {
     let sandbox = sandbox().await;
     let (log, _guard) = Log::catch();
-    sandbox.says(json!({"do": "print", "text": "to whom it may concern"})).await;
+    sandbox
+        .says(json!({"do": "print", "text": "to whom it may concern"}))
+        .await;
     let lines = log.lines();
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert!(lines.iter().any(|line| line.contains("INFO") && line.contains("concern")));
-    assert!(lines.iter().any(|line| line.contains("WARN") && line.contains("concern")));
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("INFO") && line.contains("concern"))
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("WARN") && line.contains("concern"))
+    );
     assert!(lines.iter().any(|line| line.contains("no line break")));
 }
 
@@ -83,14 +108,51 @@ async fn standard_output_and_error_are_lines_too() {
 async fn a_returned_value_is_masked_wherever_the_guest_repeats_it() {
     let sandbox = sandbox().await;
     let (log, _guard) = Log::catch();
-    let outcomes = sandbox.fetch(json!({"do": "indiscreet", "text": SECRET}), &["a", "b"]).await.unwrap();
-    let Outcome::Failed(error) = &outcomes[1] else { panic!("{outcomes:?}") };
+    let outcomes = sandbox
+        .fetch(json!({"do": "indiscreet", "text": SECRET}), &["a", "b"])
+        .await
+        .unwrap();
+    let Outcome::Failed(error) = &outcomes[1] else {
+        panic!("{outcomes:?}")
+    };
     assert_eq!(error.message, "no b, but here is ***");
     assert_eq!(log.lines().len(), 3);
     let everything = log.everything();
-    assert!(everything.contains("raw *** json \"***\"") && everything.contains("field=***"), "{everything}");
-    assert!(everything.contains("printed ***") && everything.contains("complained \"***\""), "{everything}");
-    assert!(!everything.contains("hunter2") && !everything.contains("and long"), "{everything}");
+    assert!(
+        everything.contains("raw *** json \"***\"") && everything.contains("field=***"),
+        "{everything}"
+    );
+    assert!(
+        everything.contains("printed ***") && everything.contains("complained \"***\""),
+        "{everything}"
+    );
+    assert!(
+        !everything.contains("hunter2") && !everything.contains("and long"),
+        "{everything}"
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_is_printed_arrives_in_lines_and_none_is_shown() {
+    let sandbox = sandbox().await;
+    let (log, _guard) = Log::catch();
+    let key = "-----BEGIN KEY-----\nMIIEvQIBADAN\nBgkqhkiG9w0B\n-----END KEY-----";
+    sandbox.says(json!({"do": "indiscreet", "text": key})).await;
+    let everything = log.everything();
+    assert_eq!(
+        log.lines()
+            .iter()
+            .filter(|line| line.contains("INFO plugin: ***"))
+            .count(),
+        3,
+        "{everything}"
+    );
+    assert!(
+        !["MIIE", "Bgkq", "BEGIN", "END"]
+            .iter()
+            .any(|part| everything.contains(part)),
+        "{everything}"
+    );
 }
 
 #[tokio::test]
@@ -99,23 +161,46 @@ async fn sessions_and_credentials_are_masked_as_well() {
     grant.exposed.insert("password".to_owned(), SECRET.to_owned().into());
     let sandbox = Sandbox::of(crate::guest::engine(), grant).await;
     let (log, _guard) = Log::catch();
-    sandbox.says(json!({"do": "session-logged", "token": "s.TOKEN-OF-MINE"})).await;
-    assert_eq!(sandbox.says(json!({"do": "credential", "name": "password"})).await, format!("{} bytes", SECRET.len()));
+    sandbox
+        .says(json!({"do": "session-logged", "token": "s.TOKEN-OF-MINE"}))
+        .await;
+    assert_eq!(
+        sandbox.says(json!({"do": "credential", "name": "password"})).await,
+        format!("{} bytes", SECRET.len())
+    );
     let everything = log.everything();
-    assert!(everything.contains("my token is ***") && everything.contains("I see ***"), "{everything}");
-    assert!(!everything.contains("TOKEN-OF") && !everything.contains("hunter2"), "{everything}");
+    assert!(
+        everything.contains("my token is ***") && everything.contains("I see ***"),
+        "{everything}"
+    );
+    assert!(
+        !everything.contains("TOKEN-OF") && !everything.contains("hunter2"),
+        "{everything}"
+    );
 }
 
 #[tokio::test]
 async fn of_a_crashed_or_stopped_guest_only_the_number_of_lines_is_shown() {
     let sandbox = sandbox().await;
     let (log, _guard) = Log::catch();
-    assert!(matches!(sandbox.error(json!({"do": "log-and-trap", "text": SECRET})).await, CallError::Trap(_)));
-    assert!(matches!(sandbox.error(json!({"do": "log-and-loop", "text": SECRET})).await, CallError::Cpu(_)));
+    assert!(matches!(
+        sandbox.error(json!({"do": "log-and-trap", "text": SECRET})).await,
+        CallError::Trap(_)
+    ));
+    assert!(matches!(
+        sandbox.error(json!({"do": "log-and-loop", "text": SECRET})).await,
+        CallError::Cpu(_)
+    ));
     let lines = log.lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(lines[0].contains("ERROR") && lines[0].contains("2 lines of a call that failed are not shown"), "{lines:?}");
-    assert!(lines[1].contains("ERROR") && lines[1].contains("1 lines of a call that failed"), "{lines:?}");
+    assert!(
+        lines[0].contains("ERROR") && lines[0].contains("2 lines of a call that failed are not shown"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].contains("ERROR") && lines[1].contains("1 lines of a call that failed"),
+        "{lines:?}"
+    );
     assert!(!log.everything().contains("hunter2"));
 }
 
@@ -134,7 +219,10 @@ async fn an_endless_log_ends_with_the_cpu_time_of_the_guest() {
     let sandbox = sandbox().await;
     let (log, _guard) = Log::catch();
     for habit in ["log-forever", "print-forever"] {
-        assert!(matches!(sandbox.error(json!({ "do": habit })).await, CallError::Cpu(_)), "{habit}");
+        assert!(
+            matches!(sandbox.error(json!({ "do": habit })).await, CallError::Cpu(_)),
+            "{habit}"
+        );
     }
     // All of `print-forever` is one line without an end.
     assert_eq!(log.lines().len(), 2, "{:?}", log.lines());
@@ -148,5 +236,11 @@ async fn a_giant_line_is_cut_or_refused() {
     let lines = log.lines();
     assert!(lines.len() == 1 && lines[0].len() < 1400, "{}", lines[0].len());
     let error = sandbox.error(json!({"do": "log-giant", "bytes": 20 << 20})).await;
-    assert_eq!(error, CallError::Output { what: "answer", limit: 8 << 20 });
+    assert_eq!(
+        error,
+        CallError::Output {
+            what: "answer",
+            limit: 8 << 20
+        }
+    );
 }

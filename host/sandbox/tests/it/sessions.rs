@@ -12,10 +12,17 @@ async fn a_session_outlives_the_instance_in_its_own_scope_only() {
     let settings = json!({"do": "session", "token": "t1"});
     assert_eq!(sandbox.says(settings.clone()).await, "stored Ok(())");
     assert_eq!(sandbox.says(settings.clone()).await, "found t1");
-    assert_eq!(sandbox.says(json!({"do": "session", "token": "t2"})).await, "stored Ok(())", "other settings");
+    assert_eq!(
+        sandbox.says(json!({"do": "session", "token": "t2"})).await,
+        "stored Ok(())",
+        "other settings"
+    );
 
     let mut other = call(settings.clone());
-    other.identity = Identity { role: Some("arn:aws:iam::1:role/a".parse().unwrap()), namespace_tag: None };
+    other.identity = Identity {
+        role: Some("arn:aws:iam::1:role/a".parse().unwrap()),
+        namespace_tag: None,
+    };
     let outcomes = sandbox.plugin.fetch(&other, &keys(&["k"])).await.unwrap();
     assert_eq!(texts(&outcomes), ["stored Ok(())"], "another identity");
 
@@ -44,8 +51,15 @@ async fn the_store_is_full_at_64_entries_of_16_kib() {
 #[tokio::test]
 async fn a_guest_that_writes_sessions_without_end_pays_with_cpu_time() {
     let cpu = std::time::Duration::from_millis(100);
-    let sandbox = Sandbox::new(Limits { cpu, ..Limits::default() }).await;
-    assert_eq!(sandbox.error(json!({"do": "session-endless"})).await, CallError::Cpu(cpu));
+    let sandbox = Sandbox::new(Limits {
+        cpu,
+        ..Limits::default()
+    })
+    .await;
+    assert_eq!(
+        sandbox.error(json!({"do": "session-endless"})).await,
+        CallError::Cpu(cpu)
+    );
 }
 
 #[tokio::test]

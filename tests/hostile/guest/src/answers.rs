@@ -15,9 +15,17 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
         "big" => return to_all(requests, &"x".repeat(size)),
         "version" => Ok(requests
             .iter()
-            .map(|_| Outcome::Value(Value { content: Content::Text(String::new()), version: Some("v".repeat(size)) }))
+            .map(|_| {
+                Outcome::Value(Value {
+                    content: Content::Text(String::new()),
+                    version: Some("v".repeat(size)),
+                })
+            })
             .collect()),
-        "crowd" => Ok(requests.iter().map(|_| Outcome::Values((0..size).map(named).collect())).collect()),
+        "crowd" => Ok(requests
+            .iter()
+            .map(|_| Outcome::Values((0..size).map(named).collect()))
+            .collect()),
         "message" => Err(failed(ErrorKind::Other("x".repeat(size)), "x".repeat(size))),
         "not-utf8" => {
             // What a guest in C might do.
@@ -32,7 +40,10 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
         "error" => Err(failed(kind(settings), settings["message"].as_str().unwrap_or_default())),
         "failed" => {
             let message = settings["message"].as_str().unwrap_or_default();
-            Ok(requests.iter().map(|_| Outcome::Failed(failed(kind(settings), message))).collect())
+            Ok(requests
+                .iter()
+                .map(|_| Outcome::Failed(failed(kind(settings), message)))
+                .collect())
         }
         _ => return None,
     })
@@ -50,5 +61,10 @@ fn kind(settings: &Json) -> ErrorKind {
 }
 
 fn named(number: usize) -> NamedValue {
-    NamedValue { name: number.to_string(), full_name: String::new(), content: Content::Bytes(Vec::new()), version: None }
+    NamedValue {
+        name: number.to_string(),
+        full_name: String::new(),
+        content: Content::Bytes(Vec::new()),
+        version: None,
+    }
 }

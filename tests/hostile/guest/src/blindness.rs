@@ -20,8 +20,22 @@ pub fn fetch(habit: &str, call: &Call, requests: &[Request]) -> Option<Outcomes>
     let mut input = Vec::new();
     let read = std::io::stdin().take(1 << 10).read_to_end(&mut input);
     let network = instance_network::instance_network();
-    let names = ["service-account-token", "aws", "AWS_SECRET_ACCESS_KEY", "token", "password", "default", ""];
-    let files = ["/", ".", "/etc/passwd", "/proc/self/environ", "/var/run/secrets/kubernetes.io/serviceaccount/token"];
+    let names = [
+        "service-account-token",
+        "aws",
+        "AWS_SECRET_ACCESS_KEY",
+        "token",
+        "password",
+        "default",
+        "",
+    ];
+    let files = [
+        "/",
+        ".",
+        "/etc/passwd",
+        "/proc/self/environ",
+        "/var/run/secrets/kubernetes.io/serviceaccount/token",
+    ];
     let seen = json!({
         "environment": environment::get_environment(),
         "arguments": environment::get_arguments(),
@@ -46,7 +60,12 @@ pub fn fetch(habit: &str, call: &Call, requests: &[Request]) -> Option<Outcomes>
 
 /// Whether a connection can so much as be begun.
 fn tcp(network: &instance_network::Network) -> bool {
-    let Ok(socket) = tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4) else { return false };
-    let address = IpSocketAddress::Ipv4(Ipv4SocketAddress { port: 80, address: (127, 0, 0, 1) });
+    let Ok(socket) = tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4) else {
+        return false;
+    };
+    let address = IpSocketAddress::Ipv4(Ipv4SocketAddress {
+        port: 80,
+        address: (127, 0, 0, 1),
+    });
     socket.start_connect(network, address).is_ok()
 }

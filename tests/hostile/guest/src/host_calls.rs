@@ -22,13 +22,18 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
             let mut kept = Vec::new();
             loop {
                 let fields = Fields::new();
-                let most = (0..20).take_while(|n| fields.append(&format!("h{n}"), &vec![b'x'; 1 << 10]).is_ok()).count();
+                let most = (0..20)
+                    .take_while(|n| fields.append(&format!("h{n}"), &vec![b'x'; 1 << 10]).is_ok())
+                    .count();
                 kept.push((fields, most));
             }
         }
         "header-bomb" => {
             let fields = Fields::new();
-            (0..100_000).take_while(|n| fields.append(&format!("h{n}"), &vec![b'x'; 1 << 10]).is_ok()).count().to_string()
+            (0..100_000)
+                .take_while(|n| fields.append(&format!("h{n}"), &vec![b'x'; 1 << 10]).is_ok())
+                .count()
+                .to_string()
         }
         "request-texts" => {
             let long = "x".repeat(usize::try_from(number(settings, "bytes", 1 << 20)).ok()?);

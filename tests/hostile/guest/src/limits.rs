@@ -87,5 +87,9 @@ fn modest(settings: &Json) -> String {
 /// Keeps everything in registers, so that the engine's own stack ends and not the guest's.
 #[inline(never)]
 fn dig(depth: u64) -> u64 {
-    if depth == 0 { 0 } else { (dig(depth - 1) ^ depth).wrapping_mul(3) }
+    if depth == 0 {
+        0
+    } else {
+        (dig(depth - 1) ^ depth).wrapping_mul(3)
+    }
 }

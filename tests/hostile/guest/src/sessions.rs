@@ -29,8 +29,13 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
             "removed".to_owned()
         }
         "session-flood" => {
-            let results: Vec<_> = (0..70).map(|n| store::set(&n.to_string(), &[7; 1 << 10], HOUR_MS)).collect();
-            let full = results.iter().filter(|result| **result == Err(store::SessionError::Full)).count();
+            let results: Vec<_> = (0..70)
+                .map(|n| store::set(&n.to_string(), &[7; 1 << 10], HOUR_MS))
+                .collect();
+            let full = results
+                .iter()
+                .filter(|result| **result == Err(store::SessionError::Full))
+                .count();
             let large = store::set("large", &[7; (16 << 10) + 1], HOUR_MS) == Err(store::SessionError::TooLarge);
             format!("{full} full, too large {large}")
         }
@@ -42,7 +47,11 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
         },
         "session-logged" => {
             let _ = store::set("token", settings["token"].as_str().unwrap_or("t").as_bytes(), HOUR_MS);
-            write(Level::Info, &format!("my token is {}", settings["token"].as_str().unwrap_or("t")), &[]);
+            write(
+                Level::Info,
+                &format!("my token is {}", settings["token"].as_str().unwrap_or("t")),
+                &[],
+            );
             "logged".to_owned()
         }
         "session-then-fail" => return Some(Err(failed(ErrorKind::Unauthenticated, "no luck"))),

@@ -50,12 +50,19 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
 /// Returns `words` as the first value and tells everybody about it.
 fn indiscreet(words: &str, requests: &[Request]) -> Outcomes {
     let quoted = Json::from(words).to_string();
-    write(Level::Info, &format!("raw {words} json {quoted}"), &[("field".to_owned(), words.to_owned())]);
+    write(
+        Level::Info,
+        &format!("raw {words} json {quoted}"),
+        &[("field".to_owned(), words.to_owned())],
+    );
     println!("printed {words}");
     eprintln!("complained {quoted}");
     let outcomes = requests.iter().enumerate().map(|(position, request)| match position {
         0 => text(words.to_owned()),
-        _ => Outcome::Failed(failed(ErrorKind::NotFound, format!("no {}, but here is {words}", name_of(request)))),
+        _ => Outcome::Failed(failed(
+            ErrorKind::NotFound,
+            format!("no {}, but here is {words}", name_of(request)),
+        )),
     });
     Ok(outcomes.collect())
 }
