@@ -25,7 +25,7 @@ use super::record::Record;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     finished: AtomicBool,
-    refused: OnceLock<EgressError>,
+    broken: OnceLock<EgressError>,
 }
 
 impl Progress {
@@ -34,9 +34,17 @@ impl Progress {
         self.finished.load(Ordering::Relaxed)
     }
 
-    /// Why it was broken off, if it was.
-    pub(super) fn refused(&self) -> Option<&EgressError> {
-        self.refused.get()
+    /// Why it broke off, if it did.
+    pub(super) fn broken(&self) -> Option<&EgressError> {
+        self.broken.get()
+    }
+}
+
+/// A guest that let go of a request before it was whole.
+pub(super) fn broken_off(host: &str) -> EgressError {
+    EgressError::Unreachable {
+        host: host.to_owned(),
+        why: "the plugin broke its request off".to_owned(),
     }
 }
 
@@ -73,7 +81,10 @@ impl Body for Outgoing {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+            Poll::Ready(Some(Err(error))) => {
+                let _ = self.progress.broken.set(broken_off(&self.host));
+                return Poll::Ready(Some(Err(error)));
+            }
             Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
             Poll::Ready(None) => None,
         };
@@ -88,7 +99,7 @@ impl Body for Outgoing {
             }
             None => {
                 let host = self.host.clone();
-                let _ = self.progress.refused.set(EgressError::BodyTooLarge {
+                let _ = self.progress.broken.set(EgressError::BodyTooLarge {
                     direction: "request",
                     host,
                     limit: self.limit,

@@ -47,6 +47,7 @@ impl Destination {
         }
         let unknown = || EgressError::HostNotGranted { host: cut(authority) };
         let host = match url::Host::parse(uri.host().unwrap_or_default()).map_err(|_| unknown())? {
+            url::Host::Domain(name) if name.len() > LONGEST_NAME => return Err(unknown()),
             url::Host::Domain(name) => Host::name(&name),
             url::Host::Ipv4(address) => Host::Address(address.into()),
             url::Host::Ipv6(address) => Host::Address(IpAddr::from(address).to_canonical()),
@@ -132,9 +133,12 @@ fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
 
-/// A name has at most 253 characters; more is nothing but noise in a message.
+/// Characters of a DNS name, trailing dot included.
+const LONGEST_NAME: usize = 254;
+
+/// As much as a name and a port may be long; more is nothing but noise in a message.
 fn cut(authority: &str) -> String {
-    authority.chars().take(260).collect()
+    authority.chars().take(LONGEST_NAME + 6).collect()
 }
 
 #[cfg(test)]
@@ -209,6 +213,14 @@ mod tests {
             of("HTTPX://a.example/"),
             Err(EgressError::SchemeNotGranted { .. })
         ));
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_cut_in_the_message() {
+        let Err(EgressError::HostNotGranted { host }) = of(&format!("https://{}a/", "a.".repeat(5000))) else {
+            panic!()
+        };
+        assert_eq!(host.len(), 260);
     }
 
     #[test]

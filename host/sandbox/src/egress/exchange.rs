@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use wasmtime_wasi_http::WasiBody;
 
-use super::body::{Bounds, Hold, Incoming, Outgoing, Progress};
+use super::body::{Bounds, Hold, Incoming, Outgoing, Progress, broken_off};
 use super::cause::unreachable;
 use super::network::Timeouts;
 use super::policy::{Policy, Route};
@@ -89,9 +89,9 @@ impl Exchange {
         *request.headers_mut() = head.headers;
         let answered_by = deadline.min(Instant::now() + self.timeouts.first_byte);
         let answer = timeout_at(answered_by, self.policy.client(&self.route).request(request)).await;
-        let refused = progress.as_deref().and_then(Progress::refused).cloned();
-        let answer = match (refused, answer) {
-            (Some(refused), _) => return Err(refused.into()),
+        let broken = progress.as_deref().and_then(Progress::broken).cloned();
+        let answer = match (broken, answer) {
+            (Some(broken), _) => return Err(broken.into()),
             (None, Ok(Ok(answer))) => answer,
             (None, Ok(Err(error))) => return Err(unreachable(&host, &error).into()),
             (None, Err(_)) => {
@@ -142,10 +142,7 @@ async fn collect(body: WasiBody, limit: usize, host: &str, within: std::time::Du
     match tokio::time::timeout(within, Limited::new(body, limit).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large("request", host, limit)),
-        Ok(Err(_)) => Err(EgressError::Unreachable {
-            host: host.to_owned(),
-            why: "the plugin broke its request off".to_owned(),
-        }),
+        Ok(Err(_)) => Err(broken_off(host)),
         Err(_) => Err(EgressError::TimedOut {
             host: host.to_owned(),
             what: "get the whole request",

@@ -53,6 +53,9 @@ pub(super) fn check(head: &Parts, grant: &AwsGrant, to: &Destination) -> Result<
             "a request to an AWS service that is not POST / with application/x-amz-json-1.x".to_owned(),
         ));
     }
+    if let Some((name, _)) = signed_headers(&head.headers).find(|(_, value)| value.to_str().is_err()) {
+        return Err(EgressError::Forbidden(format!("a header {name} that is no text")));
+    }
     let target = single(&head.headers, &X_AMZ_TARGET)
         .and_then(action)
         .unwrap_or("(none)");
@@ -99,11 +102,7 @@ pub(super) fn sign(
         .settings(SigningSettings::default())
         .build()?
         .into();
-    // Proxies on the way may change other headers, and the signature would no longer fit.
-    let signed = head
-        .headers
-        .iter()
-        .filter(|(name, _)| **name == CONTENT_TYPE || name.as_str().starts_with("x-amz-"))
+    let signed = signed_headers(&head.headers)
         .map(|(name, value)| Ok((name.as_str(), value.to_str()?)))
         .collect::<Result<Vec<_>, http::header::ToStrError>>()?;
     let uri = head.uri.to_string();
@@ -121,6 +120,14 @@ pub(super) fn sign(
         head.headers.insert(HeaderName::from_static(header.name()), value);
     }
     Ok(())
+}
+
+/// The headers that a signature covers, beside those that it brings. Proxies on the way may change
+/// others, such as `User-Agent`, and the signature would no longer fit.
+fn signed_headers(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    headers
+        .iter()
+        .filter(|(name, _)| **name == CONTENT_TYPE || name.as_str().starts_with("x-amz-"))
 }
 
 /// No `Authorization`, or a SigV4 one whose key id is the placeholder.
@@ -159,7 +166,8 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 /// `GetSecretValue` of `secretsmanager.GetSecretValue`.
 fn action(target: &str) -> Option<&str> {
     let (prefix, action) = target.split_once('.')?;
-    let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let word =
+        |text: &str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     (word(prefix) && word(action)).then_some(action)
 }
 

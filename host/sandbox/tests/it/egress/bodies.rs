@@ -228,6 +228,27 @@ async fn a_signed_request_that_drips_is_not_sent() {
 }
 
 #[tokio::test]
+async fn a_request_that_the_guest_breaks_off_is_the_guests_failure() {
+    let server = Server::start(|_| text("never")).await;
+    let sandbox = granted(&server).sandbox().await;
+    let error = sandbox
+        .egress_error(to(
+            &server,
+            json!({"body": "half", "headers": [["content-length", "8"]]}),
+        ))
+        .await;
+    let why = "the plugin broke its request off".to_owned();
+    assert_eq!(
+        error,
+        EgressError::Unreachable {
+            host: server.at("good.example"),
+            why
+        }
+    );
+    assert_eq!(server.seen().len(), 0);
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_speak_tls_is_not_waited_for() {
     let listener = silent().unwrap();
     let address = listener.local_addr().unwrap();

@@ -5,9 +5,11 @@ use std::time::Duration;
 use http::Version;
 use keyhole_core::EgressError;
 use keyhole_sandbox::PrivateAddresses;
+use keyhole_sandbox::egress::Timeouts;
+use serde_json::json;
 
-use super::server::{Server, Then, text};
-use super::setup::{Setup, get};
+use super::server::{Server, Then, silent, text};
+use super::setup::{Setup, get, with};
 
 fn why(error: EgressError) -> String {
     match error {
@@ -108,9 +110,9 @@ async fn a_server_that_speaks_http2_needs_one_connection() {
     setup.grant.ca_bundle = certificate;
     let sandbox = setup.sandbox().await;
     sandbox.exchange(get("https", &host, "/")).await;
-    let crowd = super::setup::with(get("https", &host, "/x"), serde_json::json!({"times": 30}));
+    let crowd = with(get("https", &host, "/x"), json!({"times": 30}));
     let results = sandbox
-        .exchanges(serde_json::json!({"at-once": true, "exchanges": [crowd]}))
+        .exchanges(json!({"at-once": true, "exchanges": [crowd]}))
         .await
         .unwrap();
     assert!(results.len() == 30 && results.iter().all(|result| result["body"] == "hello"));
@@ -125,12 +127,42 @@ async fn a_server_that_speaks_http2_needs_one_connection() {
 }
 
 #[tokio::test]
+async fn answers_left_unread_do_not_stop_others_on_the_same_connection() {
+    const SIZE: usize = 1 << 20;
+    let (server, certificate) = Server::tls(&["good.example"], &[b"h2"], |_| text(vec![b'x'; SIZE])).await;
+    let host = server.at("good.example");
+    let mut setup = Setup::new(&[&host]).name("good.example", server.address);
+    setup.grant.ca_bundle = certificate;
+    let timeouts = Timeouts {
+        between_bytes: Duration::from_secs(2),
+        ..Timeouts::default()
+    };
+    let sandbox = setup.timeouts(timeouts).sandbox().await;
+    let hoard = with(
+        get("https", &host, "/"),
+        json!({"times": 15, "unread": true, "hoard": true}),
+    );
+    let results = sandbox
+        .exchanges(json!({"exchanges": [hoard, get("https", &host, "/")]}))
+        .await
+        .unwrap();
+    assert!(
+        results[15]["body"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!("{SIZE} bytes"))
+    );
+    assert_eq!(server.connections(), 1);
+    sandbox.assert_unharmed().await;
+}
+
+#[tokio::test]
 async fn a_name_that_does_not_resolve_and_a_closed_port_are_network_failures() {
     let sandbox = Setup::new(&["good.example"]).sandbox().await;
     let error = sandbox.egress_error(get("https", "good.example", "/")).await;
     assert!(!error.is_refusal() && why(error).contains("cannot be resolved"));
 
-    let closed = super::server::silent().unwrap().local_addr().unwrap();
+    let closed = silent().unwrap().local_addr().unwrap();
     let host = format!("good.example:{}", closed.port());
     let sandbox = Setup::new(&[&host]).name("good.example", closed).sandbox().await;
     assert_eq!(
@@ -147,7 +179,7 @@ async fn an_address_that_swallows_packets_leaves_time_for_the_next() {
     let host = server.at("good.example");
     let setup = Setup::new(&[&format!("http://{host}")]);
     setup.names.set("good.example", &[&[deaf.address, server.address]]);
-    let timeouts = keyhole_sandbox::egress::Timeouts {
+    let timeouts = Timeouts {
         connect: Duration::from_secs(2),
         ..Default::default()
     };
