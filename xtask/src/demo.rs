@@ -19,6 +19,12 @@ pub struct DemoArgs {
     /// Where values come from: `fake` (our own emulator), `moto`, `real` (your AWS credentials), or the URL of an endpoint
     #[arg(long, default_value = "fake")]
     pub aws: String,
+    /// With `--aws real`: the secret to show, by name or ARN; only sizes are printed, and nothing is written
+    #[arg(long, required_if_eq("aws", "real"), value_name = "NAME")]
+    pub secret: Option<String>,
+    /// Region of the secret
+    #[arg(long, default_value = "eu-west-1")]
+    pub region: String,
     /// Use this context of your kubeconfig in place of a control plane of our own
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
@@ -26,21 +32,24 @@ pub struct DemoArgs {
 
 /// Prepares and runs the tour.
 pub fn run(args: DemoArgs) -> anyhow::Result<()> {
-    let DemoArgs { once, aws, context } = args;
+    let DemoArgs {
+        once,
+        aws,
+        secret,
+        region,
+        context,
+    } = args;
     let needs = Needs {
         control_plane: context.is_none(),
         moto: aws == "moto",
     };
     tools::check(needs)?;
-    let progress = Progress::start();
-    prepare(progress, needs)?;
+    prepare(Progress::start(), needs)?;
     let mut tour = Command::new(binaries()?.join("keyhole-demo"));
-    tour.arg("--aws").arg(aws);
-    if once {
-        tour.arg("--once");
-    }
-    if let Some(context) = context {
-        tour.arg("--context").arg(context);
+    tour.args(["--aws", &aws, "--region", &region]);
+    tour.args(once.then_some("--once"));
+    for (name, value) in [("--secret", secret), ("--context", context)] {
+        tour.args(value.map(|value| format!("{name}={value}")));
     }
     // In place of this process, so that Ctrl-C has one receiver.
     Err(tour.exec().into())

@@ -43,17 +43,15 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
     let outcome = match Args::parse().command {
-        Command::Demo(args) => demo::run(args),
+        Command::Demo(args) => demo::run(args).map(done),
         Command::Test => test::run(),
-        Command::Bench(args) => bench::run(args),
-        Command::Generate(args) => generate::run(args),
+        Command::Bench(args) => bench::run(args).map(done),
+        Command::Generate(args) => generate::run(args).map(done),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

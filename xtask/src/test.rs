@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every test there is, and one line at the end that says how it went.
 
-use anyhow::bail;
+use std::process::{Command, ExitCode};
 
 use crate::cargo::{binaries, cargo};
 use crate::demo::prepare;
@@ -9,11 +9,11 @@ use crate::progress::Progress;
 use crate::tally::Tally;
 use crate::tools::{self, Needs};
 
-/// Workspaces of guests, apart from ours because they have another target and profile.
-const GUESTS: [&str; 2] = ["plugins/Cargo.toml", "tests/hostile/Cargo.toml"];
+/// Ours, and those of guests, which stand apart because they have another target and profile.
+const WORKSPACES: [&str; 3] = ["Cargo.toml", "plugins/Cargo.toml", "tests/hostile/Cargo.toml"];
 
-/// Runs everything; an error when anything failed.
-pub fn run() -> anyhow::Result<()> {
+/// Runs everything; one failure does not keep the rest from being run.
+pub fn run() -> anyhow::Result<ExitCode> {
     let needs = Needs {
         control_plane: true,
         moto: true,
@@ -23,9 +23,8 @@ pub fn run() -> anyhow::Result<()> {
     let mut tally = Tally::default();
 
     progress.say("formatting");
-    tally.check(&mut cargo(["fmt", "--all", "--check"]))?;
-    for guests in GUESTS {
-        tally.check(&mut cargo(["fmt", "--all", "--check", "--manifest-path", guests]))?;
+    for workspace in WORKSPACES {
+        tally.check(&mut in_workspace(&["fmt", "--all", "--check"], workspace))?;
     }
     prepare(progress, needs)?;
 
@@ -34,25 +33,34 @@ pub fn run() -> anyhow::Result<()> {
         Ok(()) => tally.passed += 1,
         Err(error) => tally.failed.push(format!("generated files: {error:#}")),
     }
-    progress.say("tests of the workspace");
+    progress.say("tests");
     let keyhole = binaries()?.join("keyhole");
     tally.run(cargo(["test", "--workspace", "--no-fail-fast"]).env("KEYHOLE_BIN", keyhole))?;
     progress.say("tests of the plugins, natively");
-    tally.run(&mut cargo([
-        "test",
-        "--manifest-path",
+    tally.run(&mut in_workspace(
+        &["test", "--workspace", "--no-fail-fast"],
         "plugins/Cargo.toml",
-        "--workspace",
-        "--no-fail-fast",
-    ]))?;
+    ))?;
 
+    progress.say("lints");
+    for workspace in WORKSPACES {
+        let mut lint = in_workspace(&["clippy", "--workspace", "--all-targets"], workspace);
+        tally.check(lint.args(["--", "-D", "warnings"]))?;
+    }
     progress.say("done");
     for name in &tally.failed {
         println!("failed: {name}");
     }
     println!("{}", tally.summary());
-    if !tally.failed.is_empty() {
-        bail!("{} failed", tally.failed.len());
-    }
-    Ok(())
+    Ok(if tally.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn in_workspace(args: &[&str], manifest: &str) -> Command {
+    let mut command = cargo(args);
+    command.args(["--manifest-path", manifest]);
+    command
 }
