@@ -12,7 +12,7 @@ use super::setup::{Setup, get, with};
 use super::signing;
 
 const KIB: usize = 1 << 10;
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(20);
 
 fn limits() -> Limits {
@@ -138,7 +138,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
 
     // A guest may be less patient than the host, never more.
     let sandbox = granted(&hangs).timeouts(patient()).sandbox().await;
-    let error = sandbox.egress_error(to(&hangs, json!({"patience-ms": 300}))).await;
+    let error = sandbox.egress_error(to(&hangs, json!({"patience-ms": 500}))).await;
     assert_eq!(error, timed_out(&hangs.at("good.example"), "answer"));
     let sandbox = granted(&hangs)
         .timeouts(Timeouts {

@@ -164,8 +164,7 @@ async fn assume_role(aws: &FakeAws) -> Credentials {
 
 #[tokio::test]
 async fn the_plugin_never_meets_the_session() {
-    // What the store is sent comes back in the answer; the host's own server is not expected to echo,
-    // so the guest may see it only if the host put it where the guest can look.
+    // All that a guest can look at after an exchange: status, headers and body of the answer.
     let (aws, setup) = aws();
     let sandbox = setup.sandbox().await;
     let answer = sandbox.exchange(get_secret_value("db")).await.to_string();
