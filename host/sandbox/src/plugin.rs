@@ -218,12 +218,10 @@ impl Plugin {
             .await;
         let outcomes = self.conclude(returned, &remains, requests);
         if let Some(scope) = &scope {
-            inner.sessions.ended(
-                scope,
-                outcomes
-                    .as_ref()
-                    .is_ok_and(|outcomes| !outcomes.iter().any(is_unauthenticated)),
-            );
+            let answered = outcomes
+                .as_ref()
+                .is_ok_and(|outcomes| outcomes.iter().any(is_answer_of_the_store));
+            inner.sessions.ended(scope, answered);
         }
         drop(turn);
         outcomes
@@ -328,14 +326,12 @@ fn host_knows_better(error: &StoreError) -> bool {
     )
 }
 
-fn is_unauthenticated(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Failed(StoreError {
-            kind: StoreErrorKind::Unauthenticated,
-            ..
-        })
-    )
+/// Whether the store itself answered, so that whatever login it asks for has been made.
+fn is_answer_of_the_store(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Value(_) | Outcome::Values(_) | Outcome::Unchanged => true,
+        Outcome::Failed(error) => error.kind == StoreErrorKind::NotFound,
+    }
 }
 
 /// An outcome in which the host's record stands where the guest could not know better.

@@ -1,5 +1,6 @@
 //! Files that are no plugins, and plugins that misbehave before they serve.
 
+use std::process::Command;
 use std::time::Duration;
 
 use keyhole_core::CallError;
@@ -164,5 +165,33 @@ async fn settings_are_checked_without_a_network() {
     drop(accepted.unwrap());
     let again = tokio::time::timeout(Duration::ZERO, server.accept()).await;
     assert!(again.is_err(), "only `fetch` connected");
+    sandbox.assert_unharmed().await;
+}
+
+#[test]
+fn where_the_address_space_is_limited_sandboxes_are_allocated_on_demand() {
+    file();
+    // 6 GB: enough to run in, too little for a pool of 64 slots.
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -v 6000000 && exec \"$0\" --exact load::without_a_pool --ignored --test-threads 1",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[tokio::test]
+#[ignore = "run by the test above, in a process with little address space"]
+async fn without_a_pool() {
+    let sandbox = Sandbox::of(engine_with(64, Pooling::Auto), Grant::default()).await;
+    assert!(!sandbox.engine.is_pooled());
     sandbox.assert_unharmed().await;
 }

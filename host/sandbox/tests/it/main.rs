@@ -20,3 +20,4 @@ mod load;
 mod output;
 mod protocol;
 mod sessions;
+mod stats;
