@@ -9,6 +9,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::case::{PATIENCE, data_of, external_secret, external_secrets, unique};
+use crate::search::nothing_leaked_into;
 use crate::world::{INTERVAL, REGION, alone, case};
 
 #[test]
@@ -93,6 +94,7 @@ fn without_list_and_watch_on_secrets_a_tampered_secret_is_repaired_at_the_next_i
         secrets.patch("app", &PatchParams::default(), &tampered).await.unwrap();
         holds("no-list-value").await;
         assert!(!host.log().contains("forbidden"), "{}", host.log());
+        nothing_leaked_into(&host.log(), &aws, &["no-list-value"]);
     });
 }
 

@@ -6,6 +6,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::case::{PATIENCE, data_of, external_secret, external_secrets};
+use crate::search::nothing_leaked_into;
 use crate::world::{INTERVAL, REGION, alone};
 
 const NAMESPACE: &str = "default";
@@ -16,6 +17,21 @@ struct Broken {
     proxy: Proxy,
     aws: FakeAws,
     host: Host,
+}
+
+impl Drop for Broken {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let values = [
+                "first-value",
+                "second-value",
+                "steady-value",
+                "last-value",
+                "value-of-round-",
+            ];
+            nothing_leaked_into(&self.host.log(), &self.aws, &values);
+        }
+    }
 }
 
 impl Broken {

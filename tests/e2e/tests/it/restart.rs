@@ -59,15 +59,21 @@ fn killed_in_the_middle_of_two_hundred_objects_it_loses_none_and_writes_none_by_
         let config = HostConfig::new(&case.world.installed.kubeconfig)
             .aws(&aws, REGION)
             .instance(&instance)
-            .env("KEYHOLE_WRITERS", "2");
+            .env("KEYHOLE_WRITERS", "1");
         let mut host = Host::start(config).await.unwrap();
+        let mut killed_at = Vec::new();
         for wanted in KILLS {
             eventually(PATIENCE, &format!("{wanted} Secrets"), async || seen.at_least(wanted))
                 .await
                 .unwrap();
             host.sigkill();
+            killed_at.push(seen.count());
             host.restart().await.unwrap();
         }
+        assert!(
+            killed_at[0] < OBJECTS,
+            "it was done before it was killed: {killed_at:?}"
+        );
         eventually(PATIENCE, "all Secrets", async || seen.at_least(OBJECTS))
             .await
             .unwrap();
@@ -87,8 +93,12 @@ struct Seen {
 }
 
 impl Seen {
+    fn count(&self) -> usize {
+        self.names.lock().unwrap().len()
+    }
+
     fn at_least(&self, wanted: usize) -> Result<(), String> {
-        let count = self.names.lock().unwrap().len();
+        let count = self.count();
         (count >= wanted).then_some(()).ok_or_else(|| format!("{count} so far"))
     }
 }

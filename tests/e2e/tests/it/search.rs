@@ -9,6 +9,7 @@ use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use k8s_openapi::api::events::v1::Event;
+use keyhole_test_aws::FakeAws;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
@@ -29,6 +30,17 @@ pub async fn nothing_leaked(world: &World) {
         if let Some(excerpt) = finder.find(&text) {
             panic!("a secret leaked into {place}: ...{excerpt}...");
         }
+    }
+}
+
+/// The same for a host that has its own world.
+pub fn nothing_leaked_into(log: &str, aws: &FakeAws, values: &[&str]) {
+    let values = values.iter().map(|value| value.as_bytes().to_vec());
+    let secrets: Vec<_> = values
+        .chain(aws.credential_secrets().into_iter().map(String::into_bytes))
+        .collect();
+    if let Some(excerpt) = Finder::new(&secrets).find(log) {
+        panic!("a secret leaked into the host's log: ...{excerpt}...");
     }
 }
 
