@@ -31,6 +31,7 @@ mod secrets;
 mod secrets_manager;
 mod server;
 mod signature;
+mod socket;
 mod state;
 mod sts;
 

@@ -24,6 +24,7 @@ use crate::ledger::{Counts, Ledger, RequestRecord};
 use crate::policy::Deny;
 use crate::secrets::{Content, Secrets};
 use crate::signature::Arrived;
+use crate::socket::Socket;
 use crate::state::{Inner, Reset, State};
 
 /// The largest request body that is read.
@@ -287,7 +288,7 @@ async fn accept(listener: std::net::TcpListener, state: Arc<State>) {
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
-    let socket = socket::Socket::new(stream, Arc::clone(&reset));
+    let socket = Socket::new(stream, Arc::clone(&reset));
     let service = service_fn(move |request| {
         let (state, reset) = (Arc::clone(&state), Arc::clone(&reset));
         async move {
@@ -329,64 +330,4 @@ async fn answer(request: Request<Incoming>, state: &State) -> Result<Response<Fa
             body: &body,
         })
         .await
-}
-
-mod socket {
-    //! A connection that is reset, not closed, when its flag is up by the time it is dropped.
-
-    use std::io;
-    use std::pin::Pin;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::task::{Context, Poll};
-
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-    use tokio::net::TcpStream;
-
-    pub struct Socket {
-        stream: TcpStream,
-        reset: Arc<AtomicBool>,
-    }
-
-    impl Socket {
-        pub fn new(stream: TcpStream, reset: Arc<AtomicBool>) -> Self {
-            Self { stream, reset }
-        }
-    }
-
-    impl Drop for Socket {
-        fn drop(&mut self) {
-            if self.reset.load(Ordering::SeqCst) {
-                let _ = self.stream.set_zero_linger();
-            }
-        }
-    }
-
-    impl AsyncRead for Socket {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_read(context, buffer)
-        }
-    }
-
-    impl AsyncWrite for Socket {
-        fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write(context, bytes)
-        }
-
-        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_flush(context)
-        }
-
-        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-            // hyper shuts the write half down before it drops the socket; that would send FIN, not RST.
-            if self.reset.load(Ordering::SeqCst) {
-                return Poll::Ready(Ok(()));
-            }
-            Pin::new(&mut self.stream).poll_shutdown(context)
-        }
-    }
 }
