@@ -120,11 +120,9 @@ async fn who_waits_in_vain_for_anothers_login_is_told_so() {
     })
     .await;
     let calls = (0..4).map(|_| sandbox.fetch(json!({"do": "sleep"}), &["k"]));
-    let errors: Vec<CallError> = futures::future::join_all(calls)
-        .await
-        .into_iter()
-        .map(Result::unwrap_err)
-        .collect();
+    let ended = tokio::time::timeout(Duration::from_secs(60), futures::future::join_all(calls)).await;
+    let ended = ended.expect("a call has no end");
+    let errors: Vec<CallError> = ended.into_iter().map(Result::unwrap_err).collect();
     let (walls, waits): (Vec<_>, Vec<_>) = errors.iter().partition(|error| **error == CallError::Wall(wall));
     assert!(!walls.is_empty() && !waits.is_empty(), "{errors:?}");
     for wait in waits {
