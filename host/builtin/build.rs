@@ -2,7 +2,6 @@
 //!
 //! `KEYHOLE_PLUGINS_DIR` supplies ready `NAME.wasm` files instead, for images and build farms where
 //! the WebAssembly toolchain is elsewhere.
-#![expect(clippy::print_stdout, reason = "a build script speaks to cargo on standard output")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -160,7 +160,9 @@ impl CallError {
             Self::Output { .. } => "output",
             Self::Protocol(_) => "protocol",
             Self::Egress(error) => match error {
-                EgressError::HostNotGranted { .. } | EgressError::SchemeNotGranted { .. } | EgressError::WrongRegion { .. } => "denied_host",
+                EgressError::HostNotGranted { .. }
+                | EgressError::SchemeNotGranted { .. }
+                | EgressError::WrongRegion { .. } => "denied_host",
                 EgressError::AddressProhibited { .. } => "prohibited_address",
                 EgressError::Forbidden(_) | EgressError::ForeignSignature { .. } => "forbidden_request",
                 EgressError::ActionNotGranted { .. } => "action_not_granted",

@@ -92,7 +92,10 @@ mod tests {
             .get_or_ask(&settings(1), || async { Err(CallError::Host("busy".into())) })
             .await;
         assert!(failed.is_err());
-        assert_eq!(validated.get_or_ask(&settings(1), || async { Ok(None) }).await, Ok(None));
+        assert_eq!(
+            validated.get_or_ask(&settings(1), || async { Ok(None) }).await,
+            Ok(None)
+        );
     }
 
     #[tokio::test]

@@ -267,7 +267,7 @@ impl Plugin {
             Ok(Err(raw)) => {
                 let mask = remains.mask();
                 let error = clean_error(store_error(raw), &mask);
-                let known = host.filter(|_| host_knows_better(&error)).cloned();
+                let known = host.filter(|host| host_knows_better(&error, host)).cloned();
                 (Err(known.unwrap_or(CallError::Store(error))), mask)
             }
             // A guest that crashes over a refused exchange should still tell its user about the refusal.
@@ -316,14 +316,20 @@ fn raw_request(planned: &PlannedRequest) -> wit::Request {
     }
 }
 
-/// Errors that a guest may well have made up from an exchange that the host refused or lost. Others,
-/// such as not-found, are news from the store.
-fn host_knows_better(error: &StoreError) -> bool {
+/// Whether a guest may well have made this error up from what the host refused or lost. `not-found` and
+/// the like are news from the store. `denied` and `unauthenticated` are too, unless the host itself had
+/// refused something: a lost connection to one host must not hide that another one said no.
+fn host_knows_better(error: &StoreError, host: &CallError) -> bool {
     use StoreErrorKind as Kind;
-    matches!(
-        error.kind,
-        Kind::Unavailable(_) | Kind::Internal | Kind::Other(_) | Kind::Denied | Kind::Unauthenticated
-    )
+    match error.kind {
+        Kind::Unavailable(_) | Kind::Internal | Kind::Other(_) => true,
+        Kind::Denied | Kind::Unauthenticated => match host {
+            CallError::Egress(error) => error.is_refusal(),
+            CallError::Identity { .. } => true,
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// Whether the store itself answered, so that whatever login it asks for has been made.
@@ -337,7 +343,7 @@ fn is_answer_of_the_store(outcome: &Outcome) -> bool {
 /// An outcome in which the host's record stands where the guest could not know better.
 fn corrected(outcome: Outcome, host: Option<&CallError>) -> Outcome {
     match (outcome, host) {
-        (Outcome::Failed(error), Some(host)) if host_knows_better(&error) => Outcome::Failed(StoreError {
+        (Outcome::Failed(error), Some(host)) if host_knows_better(&error, host) => Outcome::Failed(StoreError {
             kind: StoreErrorKind::Host(Box::new(host.clone())),
             message: host.to_string(),
             store_code: error.store_code,

@@ -264,10 +264,10 @@ fn wait_for_success(api: kube::Client, count: usize) -> impl Future<Output = any
         let mut events = Box::pin(watcher(objects, watcher::Config::default()));
         while synced.len() < count {
             let event = events.try_next().await?.context("the watch ended")?;
-            if let watcher::Event::Apply(object) | watcher::Event::InitApply(object) = event {
-                if object.data.pointer("/status/status").and_then(|status| status.as_str()) == Some("SUCCESS") {
-                    synced.insert((object.metadata.namespace, object.metadata.name));
-                }
+            if let watcher::Event::Apply(object) | watcher::Event::InitApply(object) = event
+                && object.data.pointer("/status/status").and_then(|status| status.as_str()) == Some("SUCCESS")
+            {
+                synced.insert((object.metadata.namespace, object.metadata.name));
             }
         }
         Ok(())

@@ -54,12 +54,22 @@ impl Guest for Hostile {
             Some("loop") => limits::spin(),
             Some("trap") => std::process::abort(),
             Some("many") => (0..200)
-                .map(|number| Problem { path: format!("/{number}"), message: "wrong\n\u{1b}[31mand red".to_owned() })
+                .map(|number| Problem {
+                    path: format!("/{number}"),
+                    message: "wrong\n\u{1b}[31mand red".to_owned(),
+                })
                 .collect(),
             Some("network") => {
-                let request = Request { selector: Selector::Key(String::new()), options: String::new(), known_version: None };
+                let request = Request {
+                    selector: Selector::Key(String::new()),
+                    options: String::new(),
+                    known_version: None,
+                };
                 let ended = network::fetch("http", &settings, &[request]);
-                vec![Problem { path: String::new(), message: format!("{ended:?}") }]
+                vec![Problem {
+                    path: String::new(),
+                    message: format!("{ended:?}"),
+                }]
             }
             _ => Vec::new(),
         }
@@ -83,7 +93,10 @@ fn description() -> Description {
     Description {
         name: "hostile".to_owned(),
         version: "0.1.0".to_owned(),
-        backend_types: vec![BackendType { name: "hostile".to_owned(), aliases: Vec::new() }],
+        backend_types: vec![BackendType {
+            name: "hostile".to_owned(),
+            aliases: Vec::new(),
+        }],
         settings_schema: "{}".to_owned(),
         options_schema: "{}".to_owned(),
         hosts: Vec::new(),
@@ -109,11 +122,18 @@ fn well_behaved(request: &Request) -> Outcome {
 }
 
 fn text(content: String) -> Outcome {
-    Outcome::Value(Value { content: Content::Text(content), version: Some("1".to_owned()) })
+    Outcome::Value(Value {
+        content: Content::Text(content),
+        version: Some("1".to_owned()),
+    })
 }
 
 fn failed(kind: ErrorKind, message: impl Into<String>) -> Error {
-    Error { kind, message: message.into(), store_code: None }
+    Error {
+        kind,
+        message: message.into(),
+        store_code: None,
+    }
 }
 
 fn number(settings: &Json, name: &str, default: u64) -> u64 {
