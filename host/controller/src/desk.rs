@@ -178,7 +178,16 @@ impl Desk {
                 self.perform(steps).await;
                 self.listed("secrets", &listed)
             }
-            Change::Namespace { name, deleting } => self.index.apply_namespace(name, deleting),
+            Change::Namespace { name, deleting, rules } => {
+                let limited = self.index.apply_rules(&name, rules);
+                if limited.plan_again {
+                    self.state
+                        .again
+                        .spawn(self.watches.clone().objects_again(Some(Arc::clone(&name))));
+                }
+                self.perform(limited.steps).await;
+                self.index.apply_namespace(name, deleting)
+            }
             Change::NamespaceGone(name) => {
                 self.index.delete_namespace(&name);
                 Vec::new()

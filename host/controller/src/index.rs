@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use keyhole_core::Failure;
 use tokio::time::Instant;
 
+use crate::permission::NamespaceRules;
 use crate::plan::{ObjectKey, ObjectPlan, Planned};
 use crate::planner::{Cause, Submit};
 use crate::report::{Attempt, Shown, Status};
@@ -72,7 +73,19 @@ pub struct Index {
     secrets: Secrets,
     /// Namespaces that are being deleted.
     closing: HashSet<Arc<str>>,
+    /// Namespaces whose annotations limit something.
+    rules: HashMap<Arc<str>, NamespaceRules>,
     started: bool,
+}
+
+/// What a change of a namespace's rules makes necessary.
+#[derive(Debug)]
+pub struct Limited {
+    /// For objects that are refused from now on.
+    pub steps: Vec<Step>,
+    /// Whether objects of the namespace may be allowed now that were refused: their specs are not kept
+    /// here, so they have to be listed and planned again.
+    pub plan_again: bool,
 }
 
 impl Index {
@@ -83,6 +96,7 @@ impl Index {
             objects: HashMap::new(),
             secrets: Secrets::new(watches_secrets),
             closing: HashSet::new(),
+            rules: HashMap::new(),
             started: false,
         }
     }
@@ -113,6 +127,9 @@ impl Index {
         let is_new = !self.objects.contains_key(&key);
         let object = self.objects.entry(key.clone()).or_insert_with(|| Object::new(&seen));
         let forced = object.update(seen);
+        let rules = self.rules.get(&key.namespace).copied().unwrap_or_default();
+        let planned =
+            planned.map(|planned| planned.and_then(|plan| rules.refusal(&plan).map_or(Ok(plan), |why| Err(vec![why]))));
         let failures = match planned {
             None => None,
             Some(Ok(plan)) if object.plan.as_ref().is_some_and(|known| known.same_work(&plan)) => None,
@@ -222,9 +239,37 @@ impl Index {
             .collect()
     }
 
+    /// The annotations of a namespace say this now.
+    pub fn apply_rules(&mut self, name: &Arc<str>, rules: NamespaceRules) -> Limited {
+        let before = if rules == NamespaceRules::default() {
+            self.rules.remove(name)
+        } else {
+            self.rules.insert(Arc::clone(name), rules)
+        };
+        let mut steps = Vec::new();
+        if before.unwrap_or_default() == rules || !self.started {
+            return Limited {
+                steps,
+                plan_again: false,
+            };
+        }
+        for (key, object) in self.objects.iter_mut().filter(|(key, _)| key.namespace == *name) {
+            if let Some(why) = object.plan.as_ref().and_then(|plan| rules.refusal(plan)) {
+                object.plan = None;
+                steps.push(Step::Forget(key.clone()));
+                steps.push(Step::Report(key.clone(), vec![why]));
+            }
+        }
+        Limited {
+            steps,
+            plan_again: before.is_some(),
+        }
+    }
+
     /// A namespace is gone.
     pub fn delete_namespace(&mut self, name: &str) {
         self.closing.remove(name);
+        self.rules.remove(name);
     }
 
     /// Every watch has told what there is. Returns what is to be done for each object.
@@ -234,6 +279,12 @@ impl Index {
         for (key, object) in &mut self.objects {
             if object.deleting || self.closing.contains(&key.namespace) {
                 continue;
+            }
+            // Namespaces may have been listed after the objects were planned.
+            let rules = self.rules.get(&key.namespace).copied().unwrap_or_default();
+            if let Some(why) = object.plan.as_ref().and_then(|plan| rules.refusal(plan)) {
+                object.plan = None;
+                object.unplanned = vec![why];
             }
             if object.plan.is_some() {
                 steps.extend(object.first_submit(self.secrets.seems_missing(key, object.unlisted)));
@@ -289,7 +340,9 @@ impl Index {
     /// Whether a result for this plan may be written.
     #[must_use]
     pub fn accepts(&self, plan: &ObjectPlan) -> bool {
-        let current = |object: &Object| object.shown.uid == plan.uid && object.generation == plan.generation;
+        let current = |object: &Object| {
+            object.plan.is_some() && object.shown.uid == plan.uid && object.generation == plan.generation
+        };
         !self.is_blocked(&plan.key) && self.objects.get(&plan.key).is_some_and(current)
     }
 

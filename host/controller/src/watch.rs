@@ -30,6 +30,7 @@ use crate::api_error::ApiError;
 use crate::cluster::REQUEST_TIMEOUT;
 use crate::index::Version;
 use crate::metrics::Metrics;
+use crate::permission::NamespaceRules;
 use crate::plan::ObjectKey;
 
 /// Changes that may wait to be worked off.
@@ -65,6 +66,8 @@ pub enum Change {
         name: Arc<str>,
         /// Whether it is being deleted.
         deleting: bool,
+        /// What its annotations allow.
+        rules: NamespaceRules,
     },
     /// A namespace is gone.
     NamespaceGone(Arc<str>),
@@ -142,9 +145,16 @@ impl Watched for PartialObjectMeta<Namespace> {
 
     fn there(self, _listed: bool) -> Option<Change> {
         let deleting = self.metadata.deletion_timestamp.is_some();
+        let rules = self
+            .metadata
+            .annotations
+            .as_ref()
+            .map(NamespaceRules::of)
+            .unwrap_or_default();
         Some(Change::Namespace {
             name: self.metadata.name?.into(),
             deleting,
+            rules,
         })
     }
 

@@ -7,7 +7,7 @@
 use anyhow::bail;
 
 /// Have no effect; told at start.
-const WITHOUT_EFFECT: [&str; 25] = [
+const WITHOUT_EFFECT: [&str; 23] = [
     "AKEYLESS_ACCESS_ID",
     "AKEYLESS_ACCESS_TYPE",
     "AKEYLESS_ACCESS_TYPE_PARAM",
@@ -26,9 +26,7 @@ const WITHOUT_EFFECT: [&str; 25] = [
     "IBM_CLOUD_SECRETS_MANAGER_API_APIKEY",
     "IBM_CLOUD_SECRETS_MANAGER_API_AUTH_TYPE",
     "IBM_CLOUD_SECRETS_MANAGER_API_ENDPOINT",
-    "NAMING_PERMITTED_ANNOTATION",
     "NODE_EXTRA_CA_CERTS",
-    "ROLE_PERMITTED_ANNOTATION",
     "VAULT_ADDR",
     "VAULT_NAMESPACE",
     "VAULT_TOKEN_RENEW_THRESHOLD",
@@ -36,7 +34,11 @@ const WITHOUT_EFFECT: [&str; 25] = [
 ];
 
 /// Protect something; without them the host must not start.
-const PROTECTING: [&str; 1] = ["ENFORCE_NAMESPACE_ANNOTATIONS"];
+const PROTECTING: [&str; 3] = [
+    "ENFORCE_NAMESPACE_ANNOTATIONS",
+    "NAMING_PERMITTED_ANNOTATION",
+    "ROLE_PERMITTED_ANNOTATION",
+];
 
 /// The variables that are there and have no effect.
 ///
@@ -46,8 +48,8 @@ const PROTECTING: [&str; 1] = ["ENFORCE_NAMESPACE_ANNOTATIONS"];
 pub fn check(env: impl Fn(&str) -> Option<String>) -> anyhow::Result<Vec<&'static str>> {
     if let Some(name) = PROTECTING.iter().find(|name| env(name).is_some()) {
         bail!(
-            "{name} is set, but this version does not check annotations of namespaces; \
-             remove it only if every namespace may fetch with every role"
+            "{name} is set, but this version does not judge annotations of namespaces (it refuses objects where one \
+             of KES's default names limits something); remove it only if every namespace may fetch with every role"
         );
     }
     Ok(WITHOUT_EFFECT

@@ -26,6 +26,7 @@ mod interruptions;
 mod lifecycle;
 mod moto;
 mod ownership;
+mod permission;
 mod quiet;
 mod repair;
 mod restart;
