@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 #[command(about = "Measures Keyhole and prints Markdown tables")]
 struct Arguments {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
 }
 
 #[derive(Subcommand)]
@@ -29,6 +29,20 @@ enum What {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
+        Some(what) => measure(what).await,
+        None => {
+            for all in ["sandbox", "control"] {
+                if let Some(what) = Arguments::parse_from(["keyhole-bench", all]).what {
+                    measure(what).await?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn measure(what: What) -> anyhow::Result<()> {
+    match what {
         What::Sandbox(arguments) => sandbox::run(arguments).await,
         What::Control(arguments) => control::run(arguments).await,
     }
