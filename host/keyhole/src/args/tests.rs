@@ -145,16 +145,16 @@ fn the_cache_is_in_the_users_own_folder() {
         parsed(words).unwrap().plugins.writable_cache(env)
     };
     assert_eq!(
-        folder(&["--cache-dir", "/c"], &[("HOME", "/root")]),
+        folder(&["--cache-dir", "/c"], &[("HOME", "/home/app")]),
         Some("/c/plugins".into())
     );
     assert_eq!(
-        folder(&[], &[("HOME", "/root"), ("XDG_CACHE_HOME", "/x")]),
+        folder(&[], &[("HOME", "/home/app"), ("XDG_CACHE_HOME", "/x")]),
         Some("/x/keyhole/plugins".into())
     );
     assert_eq!(
-        folder(&[], &[("HOME", "/root")]),
-        Some("/root/.cache/keyhole/plugins".into())
+        folder(&[], &[("HOME", "/home/app")]),
+        Some("/home/app/.cache/keyhole/plugins".into())
     );
     assert_eq!(folder(&[], &[("HOME", "relative"), ("XDG_CACHE_HOME", "")]), None);
 }
