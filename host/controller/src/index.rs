@@ -254,8 +254,7 @@ impl Index {
             };
         }
         for (key, object) in self.objects.iter_mut().filter(|(key, _)| key.namespace == *name) {
-            if let Some(why) = object.plan.as_ref().and_then(|plan| rules.refusal(plan)) {
-                object.plan = None;
+            if let Some(why) = object.withdraw(rules) {
                 steps.push(Step::Forget(key.clone()));
                 steps.push(Step::Report(key.clone(), vec![why]));
             }
@@ -282,8 +281,7 @@ impl Index {
             }
             // Namespaces may have been listed after the objects were planned.
             let rules = self.rules.get(&key.namespace).copied().unwrap_or_default();
-            if let Some(why) = object.plan.as_ref().and_then(|plan| rules.refusal(plan)) {
-                object.plan = None;
+            if let Some(why) = object.withdraw(rules) {
                 object.unplanned = vec![why];
             }
             if object.plan.is_some() {

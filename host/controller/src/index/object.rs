@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::repair::{Notice, RepairGate};
 use super::secrets::{Held, Version};
 use super::{Seen, Step};
+use crate::permission::NamespaceRules;
 use crate::plan::{ObjectKey, ObjectPlan};
 use crate::planner::{Cause, Submit};
 use crate::report::{Attempt, Shown};
@@ -117,6 +118,13 @@ impl Object {
         self.refresh.is_some()
             && self.refresh != self.shown.status.observed_refresh
             && self.refresh != self.refresh_taken
+    }
+
+    /// Takes the plan away if the namespace's rules refuse it, and says why.
+    pub(super) fn withdraw(&mut self, rules: NamespaceRules) -> Option<Failure> {
+        let why = rules.refusal(self.plan.as_deref()?)?;
+        self.plan = None;
+        Some(why)
     }
 
     pub(super) fn take_refresh(&mut self) {
