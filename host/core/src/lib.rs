@@ -44,5 +44,5 @@ pub use mask::Mask;
 pub use outcome::{NamedValue, Outcome, Value};
 pub use request::{Request, Selector};
 pub use secret::SecretBytes;
-pub use shape::{Answer, shape};
+pub use shape::{Answer, Leniency, Shaped, shape};
 pub use store_error::{StoreError, StoreErrorKind};
