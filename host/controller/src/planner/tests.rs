@@ -306,6 +306,7 @@ impl Spec {
             items: self.keys.iter().enumerate().map(item).collect(),
             interval: self.interval,
             secret_type: "Opaque".into(),
+            leniency: Default::default(),
         }))
     }
 }
