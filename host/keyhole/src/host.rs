@@ -48,6 +48,7 @@ impl Host {
     ) -> anyhow::Result<Self> {
         let env = |name: &str| std::env::var(name).ok();
         let endpoints = aws.endpoints(env)?;
+        let proxy = aws.proxy(env);
         let region = match aws.region(env) {
             Some(region) => Some(region),
             None => profile_region().await,
@@ -57,6 +58,7 @@ impl Host {
             intermediate_role: aws.aws_intermediate_role_arn.clone(),
             sts_endpoint_type: aws.aws_sts_endpoint_type.into(),
             endpoints: endpoints.clone(),
+            proxy: proxy.clone(),
             ..IdentityConfig::default()
         });
         let defaults = defaults(region.as_deref(), endpoints.localstack());
@@ -71,7 +73,7 @@ impl Host {
             ports: Ports {
                 sessions: Arc::new(identities),
                 endpoints,
-                network: Network::from_env(env),
+                network: Network::through(proxy.as_ref()),
                 api_server,
                 observer,
             },
