@@ -27,7 +27,7 @@ mod tests;
 
 pub use object::{Finish, View};
 pub use repair::Notice;
-pub use secrets::{Held, Presence, Version};
+pub use secrets::{Held, Presence, Standing, Version};
 
 use object::Object;
 use secrets::{Drift, Secrets};
@@ -165,7 +165,10 @@ impl Index {
                 }
                 steps.push(Step::Report(key, failures));
             }
-            Some(_) if is_new => steps.extend(object.first_submit(self.secrets.seems_missing(&key, object.unlisted))),
+            Some(_) if is_new => {
+                let missing = self.secrets.seems_missing(&key, object.is_unlisted());
+                steps.extend(object.first_submit(missing));
+            }
             Some(_) => steps.extend(object.submit(Cause::Edit)),
             None if forced => steps.extend(object.submit(Cause::Forced)),
             None => {}
@@ -285,7 +288,7 @@ impl Index {
                 object.unplanned = vec![why];
             }
             if object.plan.is_some() {
-                steps.extend(object.first_submit(self.secrets.seems_missing(key, object.unlisted)));
+                steps.extend(object.first_submit(self.secrets.seems_missing(key, object.is_unlisted())));
             } else {
                 object.take_refresh();
                 steps.push(Step::Report(key.clone(), std::mem::take(&mut object.unplanned)));
@@ -363,7 +366,7 @@ impl Index {
             refresh: object.refresh_taken.clone(),
             held: object.held.clone(),
             held_is_current: self.secrets.is_current(key, object.held.as_ref()),
-            seems_missing: self.secrets.seems_missing(key, object.unlisted),
+            seems_missing: self.secrets.seems_missing(key, object.is_unlisted()),
             last_reason: object.last_reason(),
         })
     }

@@ -31,7 +31,7 @@ pub(super) struct Object {
     /// What this process knows of the Secret.
     pub(super) held: Option<Held>,
     /// A Secret of this name exists that the watch on our own Secrets does not show.
-    pub(super) unlisted: bool,
+    unlisted: bool,
     pub(super) gate: RepairGate,
     pub(super) wake_set: bool,
     pub(super) notice: Option<Notice>,
@@ -112,6 +112,13 @@ impl Object {
         }
         self.refresh = seen.refresh;
         self.is_forced()
+    }
+
+    /// Whether there may well be a Secret of this name that the watch on our own does not show: one was found,
+    /// or KES synced the object, whose Secrets lack our label and whose status lacks conditions.
+    pub(super) fn is_unlisted(&self) -> bool {
+        let status = &self.shown.status;
+        self.unlisted || (self.last_attempt.is_none() && status.is_success() && status.ready.is_none())
     }
 
     fn is_forced(&self) -> bool {

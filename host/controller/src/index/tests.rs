@@ -79,6 +79,7 @@ fn plan_of(name: &str, uid: &str, generation: i64, interval: Option<Duration>) -
         }],
         interval,
         secret_type: "Opaque".to_owned(),
+        leniency: Default::default(),
     }))
 }
 
@@ -143,10 +144,11 @@ fn digest() -> ContentDigest {
 }
 
 fn held(version: u64, ours: bool) -> Held {
+    let standing = if ours { Standing::Ours } else { Standing::Foreign };
     Held {
         version: Version::of(&version.to_string()),
         digest: digest(),
-        ours,
+        standing,
     }
 }
 
