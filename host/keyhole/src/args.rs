@@ -10,6 +10,7 @@ mod plugins;
 mod presence;
 mod render;
 mod run;
+mod values;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ pub use plugins::PluginArgs;
 pub use presence::Presence;
 pub use render::RenderArgs;
 pub use run::RunArgs;
+pub use values::ValueArgs;
 
 /// Turns ExternalSecret objects into Secrets. Every secret store is a sandboxed plugin.
 #[derive(Debug, Parser)]
@@ -66,6 +68,9 @@ pub struct ManifestsArgs {
     /// Without the right to list and watch Secrets: RBAC cannot tell their metadata from their content
     #[arg(long)]
     pub no_list: bool,
+    /// For an operator that serves these namespaces only, separated by commas, with rights in no other. They must exist
+    #[arg(long, value_name = "NAMES", default_value = "", hide_default_value = true)]
+    pub watched_namespaces: Namespaces,
 }
 
 /// Arguments of `version`.
