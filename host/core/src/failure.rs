@@ -225,6 +225,8 @@ impl Failure {
             None => self.message.clone(),
         };
         if let Some(remedy) = &self.remedy {
+            // Only KES ends its lines so.
+            text.truncate(text.trim_end_matches('.').len());
             text.push_str("; ");
             text.push_str(remedy);
         }
@@ -352,6 +354,10 @@ mod tests {
         assert_eq!(failure.reason, Reason::NotFound);
         assert_eq!(failure.status_line(), format!("ERROR, {line}"));
         assert_eq!(failure.condition_message(0), format!("data[0]: {line}"));
+        assert_eq!(
+            failure.remedy("it was looked for in eu-west-1").condition_message(1),
+            "data[0]: ParameterNotFound: /a could not be found; it was looked for in eu-west-1 (and 1 more)"
+        );
         for (message, code) in [
             (line, None),
             (line, Some("Parameter")),

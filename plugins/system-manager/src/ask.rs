@@ -1,8 +1,7 @@
 //! From requests to what Parameter Store is asked.
 //!
-//! Two requests can differ in options and still mean one question, and a batch that names a parameter
-//! twice is refused as a whole. So requests become *asks* without duplicates, and each request remembers
-//! which ask answers it.
+//! Two requests can differ in options and still mean one question, and ten names are all that a batch
+//! takes. So requests become *asks* without duplicates, and each request remembers which ask answers it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
