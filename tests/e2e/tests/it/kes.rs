@@ -5,5 +5,6 @@
 //! place (repair, ownership) are proven where that is tested.
 
 mod metrics;
+mod parameters;
 mod schedule;
 mod takeover;
