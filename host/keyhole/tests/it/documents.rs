@@ -66,7 +66,7 @@ fn crds_are_yaml_that_kubernetes_understands() {
 #[test]
 fn help_lists_the_commands_and_hides_the_childs() {
     let help = stdout(&["--help"]);
-    for command in ["run", "render", "crds", "manifests", "version", "precompile"] {
+    for command in ["run", "render", "convert", "crds", "manifests", "version", "precompile"] {
         assert!(
             help.lines()
                 .any(|line| line.trim_start().starts_with(&format!("{command} "))),
