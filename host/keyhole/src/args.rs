@@ -114,6 +114,8 @@ pub struct DocsArgs {
 /// A generated page of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Page {
+    /// Fields of an ExternalSecret
+    Externalsecret,
     /// Commands, flags and variables
     Flags,
     /// What can be scraped

@@ -12,7 +12,7 @@ fn version_is_one_line() {
 
 #[test]
 fn generated_pages_are_up_to_date() {
-    for page in ["flags", "metrics", "reasons"] {
+    for page in ["externalsecret", "flags", "metrics", "reasons"] {
         let path = repository().join(format!("docs/reference/{page}.md"));
         let written = std::fs::read_to_string(&path).unwrap_or_default();
         let printed = stdout(&["docs", page]);
