@@ -19,15 +19,18 @@ mod world;
 
 mod admission;
 mod create;
+mod examples;
 mod failures;
 mod follow;
 mod installation;
 mod interruptions;
+mod kes;
 mod lifecycle;
 mod moto;
 mod ownership;
 mod permission;
 mod quiet;
+mod reference;
 mod repair;
 mod restart;
 mod telling;
