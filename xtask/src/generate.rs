@@ -1,7 +1,8 @@
 //! Files that are made from the code: CRDs, manifests and pages of the reference.
 //!
-//! The binary prints them, this writes them down, and `--check` (part of `cargo xtask test`) fails when a
-//! file is not what the binary prints, so that they cannot drift apart.
+//! The binary prints them, except for the catalogue of compatibility, which comes from the tests themselves.
+//! This writes them down, and `--check` (part of `cargo xtask test`) fails when a file is not what would be
+//! written, so that they cannot drift apart.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +12,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::cargo::{binaries, cargo, root, run as run_command};
+use crate::catalogue;
 use crate::tools::{self, Needs};
 
 /// Arguments of `generate`.
@@ -22,7 +24,7 @@ pub struct GenerateArgs {
 }
 
 /// Each file with the arguments of `keyhole` that print it.
-const FILES: [(&str, &[&str]); 7] = [
+const FILES: [(&str, &[&str]); 8] = [
     ("deploy/crds/externalsecrets.yaml", &["crds"]),
     ("deploy/install.yaml", &["manifests"]),
     ("deploy/install-no-list.yaml", &["manifests", "--no-list"]),
@@ -30,6 +32,7 @@ const FILES: [(&str, &[&str]); 7] = [
         "deploy/install-namespaces.yaml",
         &["manifests", "--watched-namespaces", "team-a,team-b"],
     ),
+    ("docs/reference/externalsecret.md", &["docs", "externalsecret"]),
     ("docs/reference/flags.md", &["docs", "flags"]),
     ("docs/reference/metrics.md", &["docs", "metrics"]),
     ("docs/reference/reasons.md", &["docs", "reasons"]),
@@ -46,10 +49,14 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
 /// Generates or checks with the binary that is there.
 pub fn generate(check: bool) -> anyhow::Result<()> {
     let binary = binaries()?.join("keyhole");
-    let mut stale = Vec::new();
+    let mut files = Vec::new();
     for (file, args) in FILES {
+        files.push((file, print(&binary, args)?));
+    }
+    files.push((catalogue::PAGE, catalogue::page(&root())?.into_bytes()));
+    let mut stale = Vec::new();
+    for (file, wanted) in files {
         let path = root().join(file);
-        let wanted = print(&binary, args)?;
         if fs::read(&path).ok().as_ref() == Some(&wanted) {
             continue;
         }

@@ -11,6 +11,7 @@
 
 mod bench;
 mod cargo;
+mod catalogue;
 mod demo;
 mod generate;
 mod progress;

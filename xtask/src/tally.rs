@@ -1,5 +1,6 @@
 //! Counts what test binaries report, while passing their output on.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
@@ -14,6 +15,8 @@ pub struct Tally {
     pub passed: u64,
     /// Tests that failed, by name, and runs that broke without naming one.
     pub failed: Vec<String>,
+    /// Tests that passed, by name without modules.
+    pub passed_names: BTreeSet<String>,
 }
 
 impl Tally {
@@ -63,11 +66,22 @@ impl Tally {
                     .strip_suffix(" passed")
             });
             self.passed += passed.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0);
-        } else if let Some(name) = line
-            .strip_prefix("test ")
-            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
-        {
-            self.failed.push(name.to_owned());
+        } else if let Some(test) = line.strip_prefix("test ") {
+            if let Some(name) = test.strip_suffix(" ... FAILED") {
+                self.failed.push(name.to_owned());
+            } else if let Some(name) = test.strip_suffix(" ... ok") {
+                self.passed_names.insert(without_modules(name).to_owned());
+            }
+        }
+    }
+
+    /// Adds proofs that are missing as failures. One that ran and failed counts already.
+    pub fn lacks(&mut self, proofs: Vec<String>) {
+        for proof in proofs {
+            let name = proof.split(' ').next().unwrap_or_default();
+            if !self.failed.iter().any(|failed| without_modules(failed) == name) {
+                self.failed.push(proof);
+            }
         }
     }
 
@@ -75,6 +89,12 @@ impl Tally {
     pub fn summary(&self) -> String {
         format!("{} passed, {} failed", self.passed, self.failed.len())
     }
+}
+
+/// `c` of `a::b::c` and of `a::b::c - should panic`.
+fn without_modules(name: &str) -> &str {
+    let name = name.split(' ').next().unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -98,6 +118,15 @@ mod tests {
             (42, ["c::d".to_owned()].as_slice())
         );
         assert_eq!(tally.summary(), "42 passed, 1 failed");
+        assert_eq!(tally.passed_names, BTreeSet::from(["b".to_owned()]));
+    }
+
+    #[test]
+    fn a_proof_that_is_missing_counts_once() {
+        let mut tally = Tally::default();
+        tally.read("test a::s1_ran ... FAILED");
+        tally.lacks(vec!["s1_ran (row S1)".to_owned(), "s2_did_not (row S2)".to_owned()]);
+        assert_eq!(tally.failed, ["a::s1_ran", "s2_did_not (row S2)"]);
     }
 
     #[test]

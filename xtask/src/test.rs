@@ -2,7 +2,8 @@
 
 use std::process::{Command, ExitCode};
 
-use crate::cargo::{binaries, cargo};
+use crate::cargo::{binaries, cargo, root};
+use crate::catalogue;
 use crate::demo::prepare;
 use crate::generate::generate;
 use crate::progress::Progress;
@@ -41,6 +42,12 @@ pub fn run() -> anyhow::Result<ExitCode> {
         &["test", "--workspace", "--no-fail-fast"],
         "plugins/Cargo.toml",
     ))?;
+
+    progress.say("catalogue of compatibility");
+    match catalogue::unproven(&root(), &tally.passed_names) {
+        Ok(missing) => tally.lacks(missing),
+        Err(error) => tally.failed.push(format!("{error:#}")),
+    }
 
     progress.say("lints");
     for workspace in WORKSPACES {

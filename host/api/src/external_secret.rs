@@ -139,7 +139,7 @@ pub struct DataItem {
     /// systemManager.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Descend below path.
+    /// Descend below path. For systemManager.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recursive: Option<bool>,
     /// Kind of the entry: username_password, iam_credentials or arbitrary. For ibmcloudSecretsManager.

@@ -23,6 +23,7 @@ pub mod crd;
 mod duration;
 mod external_secret;
 pub mod names;
+pub mod reference;
 mod scalar;
 mod status;
 mod time;

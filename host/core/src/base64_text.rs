@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_alphabets_junk_and_missing_padding_decode() {
+    fn v1_both_alphabets_junk_and_missing_padding_decode() {
         for (text, bytes) in [
             ("", &b""[..]),
             ("Zm9v", b"foo"),

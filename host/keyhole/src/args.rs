@@ -42,6 +42,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Fetch ExternalSecrets of a file and print their Secrets, without a cluster
     Render(Box<RenderArgs>),
+    /// Print ExternalSecrets of the oldest shape (`secretDescriptor`, `properties`) in today's form
+    Convert(ConvertArgs),
     /// Print the CustomResourceDefinitions
     Crds(CrdsArgs),
     /// Print everything that an installation needs
@@ -56,6 +58,14 @@ enum Command {
     /// Print a page of the reference
     #[command(hide = true)]
     Docs(DocsArgs),
+}
+
+/// Arguments of `convert`.
+#[derive(Debug, clap::Args)]
+pub struct ConvertArgs {
+    /// YAML or JSON, several documents and lists too; other objects are passed through. `-` reads standard input
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// Arguments of `crds`.
@@ -109,6 +119,8 @@ pub struct DocsArgs {
 /// A generated page of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Page {
+    /// Fields of an ExternalSecret
+    Externalsecret,
     /// Commands, flags and variables
     Flags,
     /// What can be scraped
@@ -147,6 +159,7 @@ impl Args {
             Command::Run(args) => crate::run::run(*args),
             Command::Render(args) => crate::render::run(*args),
             Command::Manifests(args) => crate::manifests::run(args),
+            Command::Convert(args) => crate::convert::run(args),
             Command::Crds(args) => crate::crds::run(args),
             Command::Version(VersionArgs {}) => crate::text::print(&format!("{}\n", crate::text::VERSION)),
             Command::Precompile(args) => crate::precompile::run(args),

@@ -1,6 +1,7 @@
 //! `keyhole docs`: pages of the reference, made from what the program itself knows, so that they cannot
 //! say something else.
 
+mod external_secret;
 mod flags;
 
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ use crate::observe;
 /// The page as Markdown.
 pub fn page(page: Page) -> String {
     match page {
+        Page::Externalsecret => external_secret::page(),
         Page::Flags => flags::page(),
         Page::Metrics => metrics(),
         Page::Reasons => reasons(),

@@ -15,6 +15,7 @@ mod admin;
 mod allocator;
 mod args;
 mod compile;
+mod convert;
 mod crds;
 mod docs;
 mod host;

@@ -3,7 +3,7 @@
 //! The same plan, the same plugins in the same sandbox, the same shaping; only watching and writing are
 //! missing. So it answers "what would this object give?" in a pipeline, before anything is applied.
 
-mod read;
+pub(crate) mod read;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

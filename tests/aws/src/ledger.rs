@@ -23,6 +23,12 @@ pub struct RequestRecord {
     pub valid: bool,
     /// Ids of the secrets, names or path of the parameters asked for as the request wrote them, or the role.
     pub resources: Vec<String>,
+    /// `VersionStage`, where the request has one.
+    #[serde(default)]
+    pub version_stage: Option<String>,
+    /// `VersionId`, where the request has one.
+    #[serde(default)]
+    pub version_id: Option<String>,
     /// The error code that was answered, if any.
     pub error: Option<String>,
     /// Why a signature was refused, in full.

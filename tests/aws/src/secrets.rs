@@ -112,6 +112,11 @@ impl Secrets {
 
     /// Creates the secret, or gives it a new version with `AWSCURRENT`; returns the version's id.
     pub fn set(&mut self, region: &str, name: &str, content: Content) -> String {
+        self.set_version(region, name, content, None)
+    }
+
+    /// The same with a version id of the caller's choice.
+    pub fn set_version(&mut self, region: &str, name: &str, content: Content, id: Option<&str>) -> String {
         let arn = self.arn(region, name);
         let secret = self
             .regions
@@ -126,7 +131,7 @@ impl Secrets {
                 versions: Vec::new(),
             });
         secret.deleted = false;
-        secret.put(content, &["AWSCURRENT".to_owned()], None)
+        secret.put(content, &["AWSCURRENT".to_owned()], id)
     }
 
     /// Adds a version with these labels to a secret that exists.

@@ -159,6 +159,14 @@ impl FakeAws {
             .ok()
     }
 
+    /// Creates a secret or rotates it, as [`FakeAws::set_secret`], with a version id of the caller's choice.
+    pub fn set_secret_version(&self, region: &str, name: &str, content: impl Into<Content>, id: &str) {
+        self.state
+            .lock()
+            .secrets
+            .set_version(region, name, content.into(), Some(id));
+    }
+
     /// Removes a secret; no effect when it is absent.
     pub fn remove_secret(&self, region: &str, name: &str) {
         let _ = self.state.lock().secrets.remove(region, name);

@@ -135,6 +135,8 @@ impl Inner {
             principal: verified.as_ref().ok().map(|principal| principal.arn.clone()),
             valid: verified.is_ok(),
             resources: resources.clone(),
+            version_stage: input.text("VersionStage"),
+            version_id: input.text("VersionId"),
             error: None,
             refusal: verified.as_ref().err().map(crate::error::Refusal::reason),
             status: 0,
@@ -266,6 +268,14 @@ impl Input {
                 .map(|target| target.rsplit('.').next().unwrap_or_default().to_owned()),
         };
         named.unwrap_or_default()
+    }
+
+    /// A member of a JSON request that is text.
+    fn text(&self, member: &str) -> Option<String> {
+        match self {
+            Self::Json(input) => input.get(member).and_then(Value::as_str).map(str::to_owned),
+            Self::Form(_) | Self::Broken => None,
+        }
     }
 
     fn resources(&self) -> Vec<String> {

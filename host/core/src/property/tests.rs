@@ -17,7 +17,7 @@ fn at(text: &str, property: &str) -> Option<String> {
 
 /// Cases checked against lodash 4.17.21, which KES used.
 #[test]
-fn properties_resolve_as_in_lodash() {
+fn v1_properties_resolve_as_in_lodash() {
     for (text, property, expected) in [
         (r#"{"a":"x"}"#, "a", Some("x")),
         (r#"{"a":{"b":"x"}}"#, "a.b", Some("x")),
@@ -71,7 +71,7 @@ fn properties_resolve_as_in_lodash() {
 }
 
 #[test]
-fn only_what_the_value_contains_can_be_reached() {
+fn v1_only_what_the_value_contains_can_be_reached() {
     for property in [
         "constructor",
         "constructor.name",

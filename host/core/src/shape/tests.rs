@@ -1,3 +1,5 @@
+mod lossless;
+
 use super::*;
 use crate::failure::Retry;
 use crate::json::tests::document;
@@ -97,7 +99,7 @@ fn failure(item: Item, answer: Answer<'_>) -> Failure {
 }
 
 #[test]
-fn a_plain_value_is_stored_byte_for_byte() {
+fn v1_a_plain_value_is_stored_byte_for_byte() {
     for value in ["", "x", "é𝄞\0\n", "{\"a\": 1 }", " null "] {
         assert_eq!(one(single("n", None, false), &text(value)), value.as_bytes());
     }
@@ -119,7 +121,7 @@ fn a_property_of_a_json_value_is_taken() {
 }
 
 #[test]
-fn what_is_no_text_is_stored_as_it_is_written() {
+fn v1_what_is_no_text_is_stored_as_it_is_written() {
     assert_eq!(property(r#"{"a":null}"#, "a"), "null");
     assert_eq!(property(r#"{"a":true}"#, "a"), "true");
     assert_eq!(property(r#"{"a":{ "c" : [ 1, "é" ] }}"#, "a"), r#"{"c":[1,"é"]}"#);
@@ -185,7 +187,7 @@ fn what_the_store_calls_binary_is_never_decoded_again() {
 }
 
 #[test]
-fn an_object_is_spread_over_keys() {
+fn v1_an_object_is_spread_over_keys() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(
         spread_of(

@@ -21,20 +21,36 @@ pub struct Found {
     pub others: usize,
 }
 
-/// Reads `file`, or standard input for `-`.
+/// The ExternalSecrets in `file`, or in standard input for `-`.
 pub fn read(file: &Path, namespace: &str) -> anyhow::Result<Found> {
+    found_in(documents_in(file)?, namespace).with_context(|| format!("cannot read {}", shown(file)))
+}
+
+fn found_in(documents: Vec<Json>, namespace: &str) -> anyhow::Result<Found> {
+    let mut found = Found::default();
+    for document in documents {
+        take(document, namespace, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// All documents in `file`, or in standard input for `-`.
+pub fn documents_in(file: &Path) -> anyhow::Result<Vec<Json>> {
     let text = if file == Path::new("-") {
         bounded(io::stdin().lock())
     } else {
         File::open(file).and_then(bounded)
     };
-    let shown = if file == Path::new("-") {
+    let cannot = || format!("cannot read {}", shown(file));
+    documents(&text.with_context(cannot)?).with_context(cannot)
+}
+
+fn shown(file: &Path) -> String {
+    if file == Path::new("-") {
         "standard input".to_owned()
     } else {
         file.display().to_string()
-    };
-    let text = text.with_context(|| format!("cannot read {shown}"))?;
-    parse(&text, namespace).with_context(|| format!("cannot read {shown}"))
+    }
 }
 
 fn bounded(input: impl Read) -> io::Result<String> {
@@ -44,14 +60,6 @@ fn bounded(input: impl Read) -> io::Result<String> {
         return Err(io::Error::other(format!("larger than {} MiB", MAX_FILE >> 20)));
     }
     Ok(text)
-}
-
-fn parse(text: &str, namespace: &str) -> anyhow::Result<Found> {
-    let mut found = Found::default();
-    for document in documents(text)? {
-        take(document, namespace, &mut found)?;
-    }
-    Ok(found)
 }
 
 fn documents(text: &str) -> anyhow::Result<Vec<Json>> {
@@ -106,7 +114,11 @@ fn take(document: Json, namespace: &str, found: &mut Found) -> anyhow::Result<()
                 bail!("an ExternalSecret has no metadata.name");
             }
             if !members.contains_key("spec") {
-                bail!("ExternalSecret {name}: spec: Required value");
+                let remedy = match members.contains_key("secretDescriptor") {
+                    true => "; `keyhole convert` rewrites this old shape",
+                    false => "",
+                };
+                bail!("ExternalSecret {name}: spec: Required value{remedy}");
             }
             let mut object: ExternalSecret = serde_json::from_value(Json::Object(members))
                 .with_context(|| format!("ExternalSecret {name} cannot be read"))?;
@@ -131,6 +143,10 @@ mod tests {
 
     const ONE: &str = "apiVersion: kubernetes-client.io/v1\nkind: ExternalSecret\nmetadata: {name: a}\n\
                        spec: {backendType: secretsManager, data: [{key: k, name: n}]}\n";
+
+    fn parse(text: &str, namespace: &str) -> anyhow::Result<Found> {
+        found_in(documents(text)?, namespace)
+    }
 
     fn names(text: &str) -> Vec<String> {
         let found = parse(text, "default").unwrap();

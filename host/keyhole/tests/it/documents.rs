@@ -12,7 +12,7 @@ fn version_is_one_line() {
 
 #[test]
 fn generated_pages_are_up_to_date() {
-    for page in ["flags", "metrics", "reasons"] {
+    for page in ["externalsecret", "flags", "metrics", "reasons"] {
         let path = repository().join(format!("docs/reference/{page}.md"));
         let written = std::fs::read_to_string(&path).unwrap_or_default();
         let printed = stdout(&["docs", page]);
@@ -66,7 +66,7 @@ fn crds_are_yaml_that_kubernetes_understands() {
 #[test]
 fn help_lists_the_commands_and_hides_the_childs() {
     let help = stdout(&["--help"]);
-    for command in ["run", "render", "crds", "manifests", "version", "precompile"] {
+    for command in ["run", "render", "convert", "crds", "manifests", "version", "precompile"] {
         assert!(
             help.lines()
                 .any(|line| line.trim_start().starts_with(&format!("{command} "))),

@@ -11,6 +11,7 @@ use kube::core::GroupVersionKind;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
+use crate::moto::MotoWorld;
 use crate::world::{REGION, World};
 
 /// How long anything may take: far more than it does, so that only what never happens fails.
@@ -22,10 +23,12 @@ pub struct Case {
     pub world: &'static World,
     pub namespace: String,
     pub client: kube::Client,
+    /// Set where the store is moto: then objects are for the host that talks to it.
+    moto: Option<&'static MotoWorld>,
 }
 
 impl Case {
-    pub async fn open(world: &'static World) -> Self {
+    pub async fn open(world: &'static World, moto: Option<&'static MotoWorld>) -> Self {
         let namespaces: Api<Namespace> = Api::all(world.plane.admin());
         let namespace: Namespace = serde_json::from_value(json!({"metadata": {"generateName": "case-"}})).unwrap();
         let namespace = namespaces
@@ -37,6 +40,7 @@ impl Case {
             world,
             namespace,
             client: world.plane.admin(),
+            moto,
         }
     }
 
@@ -48,13 +52,29 @@ impl Case {
     /// Gives a secret of this case a value that is searched for later on. Returns its name in AWS.
     pub fn set(&self, name: &str, value: impl Into<Content>) -> String {
         let value = value.into();
-        let bytes = match &value {
+        self.search_for(&value);
+        self.world.aws.set_secret(REGION, &self.key(name), value);
+        self.key(name)
+    }
+
+    /// The same in the store of this case, whichever that is. Returns name and version.
+    pub async fn put(&self, name: &str, value: impl Into<Content>) -> (String, String) {
+        let (key, value) = (self.key(name), value.into());
+        self.search_for(&value);
+        let version = match self.moto {
+            Some(moto) => moto.put(&key, value).await,
+            None => self.world.aws.set_secret(REGION, &key, value),
+        };
+        (key, version)
+    }
+
+    /// Has a value searched for later on.
+    pub fn search_for(&self, value: &Content) {
+        let bytes = match value {
             Content::Text(text) => text.clone().into_bytes(),
             Content::Bytes(bytes) => bytes.clone(),
         };
         self.world.values.lock().unwrap().push(bytes);
-        self.world.aws.set_secret(REGION, &self.key(name), value);
-        self.key(name)
     }
 
     /// A configuration for a host of this case's own: it serves only objects with this `controllerId`.
@@ -100,7 +120,10 @@ impl Case {
     }
 
     /// Creates an ExternalSecret with this spec.
-    pub async fn create_spec(&self, name: &str, spec: Value) -> DynamicObject {
+    pub async fn create_spec(&self, name: &str, mut spec: Value) -> DynamicObject {
+        if let Some(moto) = self.moto {
+            spec["controllerId"] = json!(moto.instance);
+        }
         let object = external_secret(name, spec);
         self.objects().create(&PostParams::default(), &object).await.unwrap()
     }

@@ -34,46 +34,6 @@ fn a_missing_key_is_named_with_its_region() {
 }
 
 #[test]
-fn a_missing_property_is_told_in_the_words_of_kes() {
-    case(async |case| {
-        let key = case.set("db", json!({"user": unique("user")}).to_string());
-        case.create("app", json!([{"key": key, "name": "value", "property": "password"}]))
-            .await;
-        let status = case.expect_error("app", "InvalidValue", &[]).await;
-        assert_eq!(
-            status["status"],
-            format!("ERROR, Could not find property password in {key}")
-        );
-        assert_eq!(case.data("app").await, None);
-    });
-}
-
-#[test]
-fn a_value_that_is_no_json_has_no_properties() {
-    case(async |case| {
-        let key = case.set("db", unique("not-json"));
-        case.create("app", json!([{"key": key, "name": "value", "property": "password"}]))
-            .await;
-        case.expect_error("app", "InvalidValue", &[&key]).await;
-        assert_eq!(case.data("app").await, None);
-    });
-}
-
-#[test]
-fn a_backend_that_nobody_serves_is_named_with_those_that_are() {
-    case(async |case| {
-        case.create_spec(
-            "app",
-            json!({"backendType": "vaultOfDoom", "data": [{"key": "a", "name": "b"}]}),
-        )
-        .await;
-        case.expect_error("app", "NoPlugin", &["vaultOfDoom", "secretsManager"])
-            .await;
-        assert_eq!(case.data("app").await, None);
-    });
-}
-
-#[test]
 fn a_denied_secret_is_told_with_the_identity() {
     case(async |case| {
         let (key, value) = synced(case).await;
@@ -95,25 +55,6 @@ fn a_denied_role_is_named() {
         case.create_spec("app", spec).await;
         case.expect_error("app", "Unauthenticated", &[&role]).await;
         assert_eq!(case.data("app").await, None);
-    });
-}
-
-#[test]
-fn one_missing_key_of_two_leaves_the_whole_secret_as_it_was() {
-    case(async |case| {
-        let (key, value) = synced(case).await;
-        let other = unique("other");
-        case.set("db", other);
-        let data = json!([{"key": key, "name": "value"}, {"key": case.key("nowhere"), "name": "more"}]);
-        case.patch("app", json!({"spec": {"data": data}})).await;
-        case.expect_error("app", "NotFound", &["data[1]"]).await;
-        let data = case.data("app").await.unwrap();
-        // The rotation may have arrived before the edit; a part of the new spec may not.
-        assert_eq!(data.keys().collect::<Vec<_>>(), ["value"]);
-        assert!(
-            data["value"].starts_with(b"kept") || data["value"].starts_with(b"other"),
-            "{value}"
-        );
     });
 }
 
@@ -168,26 +109,6 @@ fn answers_that_are_no_answers_leave_the_secret_as_it_was() {
                 .await;
             assert_eq!(case.data("app").await.unwrap()["value"], value.as_bytes());
             case.expect_success("app").await;
-        }
-    });
-}
-
-#[test]
-fn what_the_schema_forbids_the_api_server_refuses() {
-    case(async |case| {
-        let refused = [
-            json!({"data": [{"key": "a", "name": "b"}]}),
-            json!({"backendType": "secretsManager"}),
-            json!({"backendType": "secretsManager", "data": [{"key": "a"}]}),
-            json!({"backendType": "azureKeyVault", "data": [{"key": "a", "name": "b"}]}),
-        ];
-        for spec in refused {
-            let object = crate::case::external_secret("app", spec.clone());
-            let outcome = case.objects().create(&Default::default(), &object).await;
-            assert!(
-                outcome.is_err_and(|error| error.to_string().contains("invalid")),
-                "accepted: {spec}"
-            );
         }
     });
 }

@@ -6,18 +6,6 @@ use crate::case::unique;
 use crate::world::case;
 
 #[test]
-fn a_rotated_value_follows() {
-    case(async |case| {
-        let (first, second) = (unique("first"), unique("second"));
-        let key = case.set("db", first.clone());
-        case.create("app", json!([{"key": key, "name": "value"}])).await;
-        case.expect_data("app", &[("value", &first)]).await;
-        case.set("db", second.clone());
-        case.expect_data("app", &[("value", &second)]).await;
-    });
-}
-
-#[test]
 fn an_edited_spec_follows_and_drops_what_it_no_longer_names() {
     case(async |case| {
         let (one, two) = (unique("one"), unique("two"));

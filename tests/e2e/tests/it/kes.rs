@@ -4,7 +4,13 @@
 //! ours differs by decision, the name says what ours does. Rows that are about something else in the first
 //! place (repair, ownership) are proven where that is tested.
 
+mod crd;
+mod legacy;
+mod merging;
 mod metrics;
 mod parameters;
 mod schedule;
+mod secrets;
 mod takeover;
+mod values;
+mod writing;

@@ -9,12 +9,19 @@ use crate::case::unique;
 use crate::world::case;
 
 #[test]
-fn a_secret_is_collected_with_its_object() {
+fn w4_a_secret_is_controlled_by_its_object_and_collected_with_it() {
     case(async |case| {
         let value = unique("collected");
         let key = case.set("db", value.clone());
-        case.create("app", json!([{"key": key, "name": "value"}])).await;
-        case.expect_data("app", &[("value", &value)]).await;
+        let object = case.create("app", json!([{"key": key, "name": "value"}])).await;
+        let secret = case.expect_data("app", &[("value", &value)]).await;
+        let [owner] = secret.owner_references() else {
+            panic!("one owner")
+        };
+        assert_eq!(
+            (Some(&owner.uid), owner.controller),
+            (object.uid().as_ref(), Some(true))
+        );
         case.delete("app").await;
         case.expect_gone("app").await;
     });

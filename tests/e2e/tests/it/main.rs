@@ -19,6 +19,7 @@ mod world;
 
 mod admission;
 mod create;
+mod examples;
 mod failures;
 mod follow;
 mod installation;
@@ -29,6 +30,7 @@ mod moto;
 mod ownership;
 mod permission;
 mod quiet;
+mod reference;
 mod repair;
 mod restart;
 mod telling;

@@ -1,55 +1,69 @@
 //! The same against somebody else's reading of AWS.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keyhole_test_aws::Content;
 use keyhole_test_harness::{Host, HostConfig, Moto};
 use serde_json::json;
 
-use crate::case::{PATIENCE, unique};
-use crate::world::{INTERVAL, REGION, case};
+use crate::case::unique;
+use crate::world::{INTERVAL, REGION, World, moto_case};
 
-#[test]
-fn moto_agrees() {
-    case(async |case| {
+/// moto, and a host that talks to it and serves only objects that say so.
+pub struct MotoWorld {
+    pub host: Host,
+    pub instance: String,
+    moto: Moto,
+}
+
+impl MotoWorld {
+    pub async fn start(world: &World) -> Self {
         let moto = Moto::start().await.unwrap();
-        let instance = format!("moto-{}", case.namespace);
-        let config = HostConfig::new(&case.world.installed.kubeconfig)
+        let instance = unique("moto");
+        let config = HostConfig::new(&world.installed.kubeconfig)
             .aws_at(moto.endpoint(), &moto.credentials(), REGION)
             .interval(INTERVAL)
             .instance(&instance);
-        let mut host = Host::start(config).await.unwrap();
-        let (first, second, other) = (unique("first"), unique("second"), unique("other"));
-        for value in [&first, &second, &other] {
-            case.world.values.lock().unwrap().push(value.clone().into_bytes());
-        }
-        let store = moto.secrets_manager();
-        store
-            .put_secret(REGION, "db", &json!({"password": first}).to_string())
-            .await
-            .unwrap();
-        store.put_secret(REGION, "other", &other).await.unwrap();
+        let host = Host::start(config).await.unwrap();
+        Self { host, instance, moto }
+    }
 
-        let spec = |data| json!({"backendType": "secretsManager", "controllerId": instance, "data": data});
-        let both =
-            json!([{"key": "db", "name": "password", "property": "password"}, {"key": "other", "name": "other"}]);
-        case.create_spec("app", spec(both)).await;
-        case.expect_data("app", &[("password", &first), ("other", &other)])
-            .await;
-        store
-            .put_secret(REGION, "db", &json!({"password": second}).to_string())
-            .await
-            .unwrap();
-        case.expect_data("app", &[("password", &second), ("other", &other)])
-            .await;
+    /// Creates a secret or rotates it. Returns the version.
+    pub async fn put(&self, name: &str, value: Content) -> String {
+        let (member, value) = match value {
+            Content::Text(text) => ("SecretString", text),
+            Content::Bytes(bytes) => ("SecretBinary", STANDARD.encode(bytes)),
+        };
+        let store = self.moto.secrets_manager();
+        let put = json!({"SecretId": name, member: value});
+        let answer = match store.call(REGION, "PutSecretValue", &put).await {
+            Err(error) if format!("{error:#}").contains("ResourceNotFoundException") => {
+                let create = json!({"Name": name, member: value});
+                store.call(REGION, "CreateSecret", &create).await
+            }
+            outcome => outcome,
+        };
+        answer.unwrap()["VersionId"].as_str().unwrap().to_owned()
+    }
+}
 
-        let role = json!({"backendType": "secretsManager", "controllerId": instance,
-            "roleArn": "arn:aws:iam::123456789012:role/app", "data": [{"key": "other", "name": "value"}]});
+#[test]
+fn moto_agrees_on_rotation_roles_and_what_is_missing() {
+    moto_case(async |case| {
+        let (first, second) = (unique("first"), unique("second"));
+        let (key, _) = case.put("db", first.clone()).await;
+        case.create("app", json!([{"key": key, "name": "value"}])).await;
+        case.expect_data("app", &[("value", &first)]).await;
+        case.put("db", second.clone()).await;
+        case.expect_data("app", &[("value", &second)]).await;
+
+        let role = json!({"backendType": "secretsManager", "roleArn": "arn:aws:iam::123456789012:role/app",
+            "data": [{"key": key, "name": "value"}]});
         case.create_spec("with-role", role).await;
-        case.expect_data("with-role", &[("value", &other)]).await;
+        case.expect_data("with-role", &[("value", &second)]).await;
 
-        case.create_spec("missing", spec(json!([{"key": "nowhere", "name": "value"}])))
+        case.create("missing", json!([{"key": case.key("nowhere"), "name": "value"}]))
             .await;
         case.expect_error("missing", "NotFound", &["nowhere"]).await;
-        let status = host.sigterm_and_wait(PATIENCE).await.unwrap();
-        assert!(status.success(), "{status}");
-        case.keep_log(host.log());
     });
 }

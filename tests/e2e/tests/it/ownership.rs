@@ -1,6 +1,5 @@
 //! A Secret of somebody else is left alone, and writers who meet do no harm.
 
-use futures::future::join_all;
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -9,7 +8,7 @@ use crate::case::{PATIENCE, unique};
 use crate::world::case;
 
 #[test]
-fn a_foreign_secret_is_left_alone() {
+fn w5_a_foreign_secret_is_left_alone() {
     case(async |case| {
         let foreign = serde_json::from_value(json!({"metadata": {"name": "app"}, "stringData": {"mine": "hands off"}}));
         let before = case
@@ -27,7 +26,7 @@ fn a_foreign_secret_is_left_alone() {
 }
 
 #[test]
-fn a_foreign_secret_that_is_already_right_is_not_adopted() {
+fn w5_a_foreign_secret_that_is_already_right_is_not_adopted() {
     case(async |case| {
         let value = unique("same");
         let key = case.set("db", value.clone());
@@ -41,33 +40,6 @@ fn a_foreign_secret_that_is_already_right_is_not_adopted() {
         case.expect_error("app", "TargetConflict", &["app"]).await;
         let after = case.secrets().get("app").await.unwrap();
         assert_eq!(before.resource_version(), after.resource_version());
-    });
-}
-
-#[test]
-fn a_status_conflict_is_survived() {
-    case(async |case| {
-        let value = unique("conflict");
-        let key = case.set("db", value.clone());
-        case.create("app", json!([{"key": key, "name": "value"}])).await;
-        // Somebody writes the object as fast as the API server takes it, while the host writes its status.
-        let names = ["refresh-a", "refresh-b", "refresh-c", "refresh-d"];
-        let writers = names.map(|name| async move {
-            for round in 0..25 {
-                case.patch("app", json!({"metadata": {"annotations": {name: round.to_string()}}}))
-                    .await;
-            }
-        });
-        join_all(writers).await;
-        case.patch("app", json!({"spec": {"data": [{"key": key, "name": "renamed"}]}}))
-            .await;
-        case.expect_data("app", &[("renamed", &value)]).await;
-        let object = case.objects().get("app").await.unwrap();
-        assert_eq!(
-            case.expect_success("app").await["observedGeneration"].as_i64(),
-            object.metadata.generation
-        );
-        assert_eq!(object.annotations()["refresh-d"], "24", "what others wrote stays");
     });
 }
 

@@ -10,7 +10,7 @@ use crate::case::{PATIENCE, unique};
 use crate::world::{REGION, case};
 
 #[test]
-fn a_secret_is_not_written_again_while_its_status_says_that_it_was_synced() {
+fn w2_a_secret_is_not_written_again_while_its_status_says_that_it_was_synced() {
     case(async |case| {
         let value = unique("quiet");
         let key = case.set("db", value.clone());

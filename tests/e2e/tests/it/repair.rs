@@ -24,7 +24,7 @@ async fn edit(case: &Case, patch: serde_json::Value) {
 }
 
 #[test]
-fn an_edited_value_is_put_back() {
+fn w1_an_edited_value_is_put_back_at_once() {
     case(async |case| {
         let value = synced(case).await;
         edit(case, json!({"stringData": {"value": "tampered"}})).await;
@@ -51,7 +51,7 @@ fn a_removed_key_comes_back() {
 }
 
 #[test]
-fn a_deleted_secret_comes_back() {
+fn w1_a_deleted_secret_comes_back_at_once() {
     case(async |case| {
         let value = synced(case).await;
         let before = case.secrets().get("app").await.unwrap().uid();

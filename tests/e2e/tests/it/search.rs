@@ -61,6 +61,9 @@ async fn said(world: &World) -> Vec<(String, String)> {
             .iter()
             .map(|log| ("another host's log".to_owned(), log.clone())),
     );
+    if let Some(moto) = world.moto.get() {
+        said.push(("the log of the host with moto".to_owned(), moto.host.log()));
+    }
     for entry in std::fs::read_dir(world.plane.folder()).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "log") {

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 use crate::case::Case;
+use crate::moto::MotoWorld;
 use crate::search;
 
 /// Region of everything that needs one.
@@ -28,6 +29,8 @@ pub struct World {
     pub values: Mutex<Vec<Vec<u8>>>,
     /// What hosts of single cases wrote, once they are gone.
     pub other_logs: Mutex<Vec<String>>,
+    /// The other store, with a host of its own; started by the first case that needs it.
+    pub moto: OnceCell<MotoWorld>,
 }
 
 /// One runtime for all cases: clients live in the runtime that made them, and the world outlives any case.
@@ -50,6 +53,7 @@ impl World {
             host,
             values: Mutex::default(),
             other_logs: Mutex::default(),
+            moto: OnceCell::new(),
         }
     }
 }
@@ -58,14 +62,26 @@ impl World {
 pub fn case(test: impl AsyncFnOnce(&Case)) {
     RUNTIME.block_on(async {
         let world = WORLD.get_or_init(World::start).await;
-        let case = Case::open(world).await;
-        let outcome = AssertUnwindSafe(test(&case)).catch_unwind().await;
-        if let Err(panic) = outcome {
-            eprintln!("what the host says about {}:\n{}", case.namespace, case.about());
-            resume_unwind(panic);
-        }
-        search::nothing_leaked(world).await;
+        run(Case::open(world, None).await, test).await;
     });
+}
+
+/// The same with moto as the store.
+pub fn moto_case(test: impl AsyncFnOnce(&Case)) {
+    RUNTIME.block_on(async {
+        let world = WORLD.get_or_init(World::start).await;
+        let moto = world.moto.get_or_init(|| MotoWorld::start(world)).await;
+        run(Case::open(world, Some(moto)).await, test).await;
+    });
+}
+
+async fn run(case: Case, test: impl AsyncFnOnce(&Case)) {
+    let outcome = AssertUnwindSafe(test(&case)).catch_unwind().await;
+    if let Err(panic) = outcome {
+        eprintln!("what the host says about {}:\n{}", case.namespace, case.about());
+        resume_unwind(panic);
+    }
+    search::nothing_leaked(case.world).await;
 }
 
 /// Runs something that needs nothing of what is shared.

@@ -1,0 +1,166 @@
+//! What a user of kubernetes-external-secrets (KES) can observe, row by row, and the tests that prove each row.
+//!
+//! A promise of compatibility is worth as much as what checks it. So a row names no test by hand: every test
+//! whose name begins with the row's id (`s8_...` for S8) proves it, wherever it stands in the workspace. A row
+//! without a test, a test with an id that no row has, and two tests of one name are errors of `cargo xtask
+//! generate`; a proof that did not run, or did not pass, is a failure of `cargo xtask test`. Without that a row
+//! would go on promising what nobody looks at any more.
+
+mod page;
+mod rows;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::bail;
+
+use self::rows::{Ours, ROWS, Row};
+use self::sources::Test;
+
+/// Where the page is, below the root of the project.
+pub const PAGE: &str = "docs/reference/kes-compatibility.md";
+
+/// The page, from the rows and the tests below `root`.
+pub fn page(root: &Path) -> anyhow::Result<String> {
+    let tests = sources::tests(root)?;
+    Ok(page::page(&proofs(ROWS, &tests)?))
+}
+
+/// What is wrong with the rows after a run in which the tests of these names passed.
+pub fn unproven(root: &Path, passed: &BTreeSet<String>) -> anyhow::Result<Vec<String>> {
+    let tests = sources::tests(root)?;
+    Ok(not_passed(&proofs(ROWS, &tests)?, passed))
+}
+
+/// A row with its tests.
+struct Proven<'a> {
+    row: &'a Row,
+    tests: Vec<&'a Test>,
+}
+
+/// Finds the tests of each row.
+fn proofs<'a>(rows: &'a [Row], tests: &'a [Test]) -> anyhow::Result<Vec<Proven<'a>>> {
+    let mut wrong = Vec::new();
+    let mut found: BTreeMap<String, Vec<&Test>> = BTreeMap::new();
+    let mut names = BTreeSet::new();
+    for test in tests {
+        let Some(id) = id_of(&test.name) else { continue };
+        if !rows.iter().any(|row| row.id == id) {
+            wrong.push(format!("{} in {}: there is no row {id}", test.name, test.file));
+        }
+        if !names.insert(&test.name) {
+            wrong.push(format!("{} in {}: another test has this name", test.name, test.file));
+        }
+        found.entry(id).or_default().push(test);
+    }
+    let mut proven = Vec::new();
+    for row in rows {
+        let tests = found.remove(row.id).unwrap_or_default();
+        match (&row.ours, tests.is_empty()) {
+            (Ours::NotYet(_), false) => wrong.push(format!("row {} is \"not yet\", but has a test", row.id)),
+            (Ours::Same | Ours::Differs(_), true) => wrong.push(format!("row {} has no test", row.id)),
+            _ => {}
+        }
+        proven.push(Proven { row, tests });
+    }
+    if !wrong.is_empty() {
+        bail!(
+            "the catalogue of compatibility does not fit the tests\n  - {}",
+            wrong.join("\n  - ")
+        );
+    }
+    Ok(proven)
+}
+
+fn not_passed(proven: &[Proven<'_>], passed: &BTreeSet<String>) -> Vec<String> {
+    let mut missing = Vec::new();
+    for Proven { row, tests } in proven {
+        for test in tests.iter().filter(|test| !passed.contains(&test.name)) {
+            missing.push(format!("{} (row {} of {PAGE} is not proven)", test.name, row.id));
+        }
+    }
+    missing
+}
+
+/// `S8` for `s8_a_missing_property`; nothing for a test of no row.
+fn id_of(name: &str) -> Option<String> {
+    let (id, _) = name.split_once('_')?;
+    let mut characters = id.chars();
+    let letter = characters.next().filter(char::is_ascii_lowercase)?;
+    let number = characters.as_str();
+    let all_digits = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+    all_digits.then(|| format!("{}{number}", letter.to_ascii_uppercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &'static str, ours: Ours) -> Row {
+        Row {
+            id,
+            given: "given",
+            kes: "kes",
+            ours,
+        }
+    }
+
+    fn test(name: &str) -> Test {
+        Test {
+            name: name.to_owned(),
+            file: "a.rs".to_owned(),
+        }
+    }
+
+    fn complaint(rows: &[Row], tests: &[Test]) -> String {
+        proofs(rows, tests)
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn a_row_is_proven_by_the_tests_that_bear_its_id() {
+        let rows = [
+            row("S1", Ours::Same),
+            row("S10", Ours::Differs("why")),
+            row("T1", Ours::NotYet("why")),
+        ];
+        let tests = [test("s1_a"), test("s10_b"), test("other"), test("s1_c"), test("a_1")];
+        let proven = proofs(&rows, &tests).unwrap();
+        let names: Vec<Vec<&str>> = proven
+            .iter()
+            .map(|proven| proven.tests.iter().map(|test| test.name.as_str()).collect())
+            .collect();
+        assert_eq!(names, [vec!["s1_a", "s1_c"], vec!["s10_b"], vec![]]);
+    }
+
+    #[test]
+    fn rows_and_tests_that_do_not_fit_are_named() {
+        assert!(complaint(&[row("S1", Ours::Same)], &[]).contains("row S1 has no test"));
+        assert!(complaint(&[], &[test("s1_a")]).contains("s1_a in a.rs: there is no row S1"));
+        let twice = [test("s1_a"), test("s1_a")];
+        assert!(complaint(&[row("S1", Ours::Same)], &twice).contains("another test has this name"));
+        assert!(complaint(&[row("T1", Ours::NotYet("why"))], &[test("t1_a")]).contains("\"not yet\""));
+    }
+
+    #[test]
+    fn a_proof_that_did_not_pass_is_missing() {
+        let (rows, tests) = ([row("S1", Ours::Same)], [test("s1_a"), test("s1_b")]);
+        let proven = proofs(&rows, &tests).unwrap();
+        let passed = BTreeSet::from(["s1_a".to_owned()]);
+        let missing = not_passed(&proven, &passed);
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].starts_with("s1_b (row S1"), "{missing:?}");
+    }
+
+    #[test]
+    fn ids_of_rows_are_unique_and_can_begin_a_name() {
+        let mut seen = BTreeSet::new();
+        for row in ROWS {
+            assert!(seen.insert(row.id), "{} twice", row.id);
+            assert_eq!(id_of(&format!("{}_x", row.id.to_lowercase())).as_deref(), Some(row.id));
+        }
+    }
+}
