@@ -1,0 +1,91 @@
+//! What is fetched from which store under which quota.
+
+use keyhole_test_aws::{Deny, FakeAws};
+use serde_json::{Value as Json, json};
+
+use super::REGION;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/bench";
+
+/// One scenario.
+pub struct Scenario {
+    pub name: &'static str,
+    pub objects: usize,
+    kind: Kind,
+    /// The operations that count against the quota.
+    pub operations: &'static [&'static str],
+    /// Requests per second, and as many at once.
+    pub per_second: f64,
+}
+
+enum Kind {
+    /// Five keys of each object over two of so many secrets.
+    Secrets { count: usize, batches: bool },
+}
+
+const SECRETS_MANAGER: &[&str] = &["GetSecretValue", "BatchGetSecretValue"];
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "Secrets Manager, batches permitted, 2500 objects over 500 secrets",
+        objects: 2500,
+        kind: Kind::Secrets {
+            count: 500,
+            batches: true,
+        },
+        operations: SECRETS_MANAGER,
+        per_second: 200.0,
+    },
+    Scenario {
+        name: "Secrets Manager, batches denied, 2500 objects over 500 secrets",
+        objects: 2500,
+        kind: Kind::Secrets {
+            count: 500,
+            batches: false,
+        },
+        operations: SECRETS_MANAGER,
+        per_second: 200.0,
+    },
+    Scenario {
+        name: "Secrets Manager, batches denied, 2500 objects over 500 secrets, a low quota",
+        objects: 2500,
+        kind: Kind::Secrets {
+            count: 500,
+            batches: false,
+        },
+        operations: SECRETS_MANAGER,
+        per_second: 40.0,
+    },
+];
+
+impl Scenario {
+    /// Puts everything into the store that the objects ask for.
+    pub fn seed(&self, aws: &FakeAws) {
+        match self.kind {
+            Kind::Secrets { count, batches } => {
+                for number in 0..count {
+                    let value = json!({ "a": format!("a-{number}"), "b": "b", "c": number, "d": true, "e": "e" });
+                    aws.set_secret(REGION, &format!("bench/{number}"), value.to_string());
+                }
+                if !batches {
+                    aws.deny(Deny::action("secretsmanager:BatchGetSecretValue"));
+                }
+            }
+        }
+    }
+
+    /// The spec of an object.
+    pub fn spec(&self, number: usize) -> Json {
+        match self.kind {
+            Kind::Secrets { count, .. } => {
+                let secret = |which: usize| format!("bench/{}", (2 * number + which) % count);
+                let item = |which: usize, property: &str| json!({ "key": secret(which), "property": property, "name": property });
+                json!({
+                    "backendType": "secretsManager",
+                    "roleArn": ROLE,
+                    "data": [item(0, "a"), item(0, "b"), item(0, "c"), item(1, "d"), item(1, "e")],
+                })
+            }
+        }
+    }
+}
