@@ -23,6 +23,7 @@ mod failures;
 mod follow;
 mod installation;
 mod interruptions;
+mod kes;
 mod lifecycle;
 mod moto;
 mod ownership;
