@@ -21,9 +21,17 @@ pub struct Scenario {
 enum Kind {
     /// Five keys of each object over two of so many secrets.
     Secrets { count: usize, batches: bool },
+    /// One of so many parameters each.
+    Parameters { count: usize },
+    /// One of so many paths each, of 25 parameters.
+    Paths { count: usize },
 }
 
 const SECRETS_MANAGER: &[&str] = &["GetSecretValue", "BatchGetSecretValue"];
+
+const PARAMETER_STORE: &[&str] = &["GetParameter", "GetParameters", "GetParametersByPath"];
+/// Three pages.
+const UNDER_A_PATH: usize = 25;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -56,6 +64,27 @@ pub const SCENARIOS: &[Scenario] = &[
         operations: SECRETS_MANAGER,
         per_second: 40.0,
     },
+    Scenario {
+        name: "Parameter Store, 1000 objects over 1000 parameters",
+        objects: 1000,
+        kind: Kind::Parameters { count: 1000 },
+        operations: PARAMETER_STORE,
+        per_second: 40.0,
+    },
+    Scenario {
+        name: "Parameter Store, 1000 objects on one path of 25 parameters",
+        objects: 1000,
+        kind: Kind::Paths { count: 1 },
+        operations: PARAMETER_STORE,
+        per_second: 40.0,
+    },
+    Scenario {
+        name: "Parameter Store, 1000 objects over 100 paths of 25 parameters",
+        objects: 1000,
+        kind: Kind::Paths { count: 100 },
+        operations: PARAMETER_STORE,
+        per_second: 40.0,
+    },
 ];
 
 impl Scenario {
@@ -69,6 +98,17 @@ impl Scenario {
                 }
                 if !batches {
                     aws.deny(Deny::action("secretsmanager:BatchGetSecretValue"));
+                }
+            }
+            Kind::Parameters { count } => {
+                for number in 0..count {
+                    aws.set_parameter(REGION, &format!("/bench/{number}"), format!("value {number}"));
+                }
+            }
+            Kind::Paths { count } => {
+                for number in 0..count * UNDER_A_PATH {
+                    let path = number / UNDER_A_PATH;
+                    aws.set_parameter(REGION, &format!("/bench/{path}/p{number}"), "value");
                 }
             }
         }
@@ -86,6 +126,16 @@ impl Scenario {
                     "data": [item(0, "a"), item(0, "b"), item(0, "c"), item(1, "d"), item(1, "e")],
                 })
             }
+            Kind::Parameters { count } => json!({
+                "backendType": "systemManager",
+                "roleArn": ROLE,
+                "data": [{ "key": format!("/bench/{}", number % count), "name": "value" }],
+            }),
+            Kind::Paths { count } => json!({
+                "backendType": "systemManager",
+                "roleArn": ROLE,
+                "data": [{ "path": format!("/bench/{}", number % count), "recursive": false }],
+            }),
         }
     }
 }

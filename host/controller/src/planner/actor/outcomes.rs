@@ -125,7 +125,7 @@ impl Planner {
         let mut waits = Vec::new();
         for kind in [Trouble::Throttled, Trouble::Away, Trouble::Host] {
             let met = || troubled.iter().filter(|(_, trouble, ..)| *trouble == kind);
-            if let Some((.., failure)) = met().last() {
+            if let Some((.., failure)) = met().next_back() {
                 let longest = met().filter_map(|(_, _, rest, _)| *rest).max();
                 let failure = failure.clone();
                 waits.push((kind, self.pause(source, kind, &failure, longest, now)));
