@@ -36,7 +36,7 @@ mod run;
 mod sessions;
 mod state;
 
-pub use call::{Call, CallStats, Export, PlannedRequest, Problem};
+pub use call::{Call, CallStats, Exchanges, Export, PlannedRequest, Problem};
 pub use component::Component;
 pub use description::{BackendType, CredentialWant, DESCRIPTION_LIMIT, Description};
 pub use egress::EndpointOverrides;

@@ -81,6 +81,7 @@ impl Desk {
     /// Counts all objects.
     pub(super) fn survey(&self) {
         self.metrics.planner_is(self.planner.gauges());
+        self.metrics.stores_are(&self.planner.stores());
         let (reasons, oldest) = self.index.survey();
         for reason in Reason::ALL {
             let count = reasons.get(reason.label()).copied().unwrap_or_default();

@@ -9,7 +9,7 @@ use keyhole_core::{CallError, GroupKey, Identity, Outcome, PluginId, Reason, Req
 
 use super::*;
 use crate::plan::PlanParts;
-use crate::planner::{Fetch, PlannedRequest};
+use crate::planner::{Exchanges, Fetch, PlannedRequest};
 use crate::report::Ready;
 
 mod limits;
@@ -34,6 +34,7 @@ impl Fetch for Nobody {
         _: &'a GroupKey,
         _: u32,
         _: &'a [PlannedRequest],
+        _: &'a Exchanges,
     ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
         unreachable!()
     }

@@ -84,6 +84,16 @@ table! {
         "Duration of calls of plugins, waiting for the store included.";
     REQUESTS = Counter "keyhole_plugin_requests_total" ["plugin"]
         "Requests that travelled in calls of plugins; by calls, that is the size of a batch.";
+    BATCH = Histogram "keyhole_plugin_call_requests" ["plugin"]
+        "Requests in one call of a plugin.";
+    JOINED = Counter "keyhole_plugin_requests_joined_total" ["plugin"]
+        "Requests of objects that cost nothing, because another object already waited for the same.";
+    THROTTLED = Counter "keyhole_plugin_requests_throttled_total" ["plugin"]
+        "Requests that a store wants to be asked more slowly, by a throttling answer.";
+    RATE = Gauge "keyhole_plugin_exchanges_per_second" ["plugin"]
+        "HTTP exchanges per second that a plugin's store may be asked now; of several stores, the slowest.";
+    STORES = Gauge "keyhole_plugin_stores" ["plugin", "breaker"]
+        "Stores that a plugin asks (region and account, or settings) by the state of their breaker: closed, open (left alone because it is down) or half_open (one call has gone to see).";
     PLANNER = Gauge "keyhole_planner" ["what"]
         "State of the planner: objects, groups, waiting_requests, calls_in_flight, waiting_deliveries, value_bytes.";
     API_SECONDS = Histogram "keyhole_api_request_duration_seconds" ["verb"]

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,13 +20,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Cause, Delivered, Delivery, Fetch, PlannedRequest, Planner, PlannerConfig, PlannerHandle, Submit};
+use super::{
+    Cause, Delivered, Delivery, Exchanges, Fetch, PlannedRequest, Planner, PlannerConfig, PlannerHandle, Submit,
+};
 use crate::plan::{ObjectKey, ObjectPlan, PlanParts};
 
 mod batches;
 mod bounds;
 mod failures;
 mod order;
+mod outages;
+mod throttling;
 mod times;
 mod versions;
 
@@ -67,6 +71,8 @@ struct Store {
     concurrent_calls: usize,
     settings: Mutex<Result<(), Failure>>,
     script: Mutex<Arc<Script>>,
+    /// Exchanges that the script made for the present call; one when it says nothing.
+    exchanges: Arc<AtomicU32>,
     calls: Mutex<Vec<Call>>,
     validations: AtomicUsize,
     running: AtomicUsize,
@@ -117,6 +123,7 @@ impl Store {
             concurrent_calls,
             settings: Mutex::new(Ok(())),
             script: Mutex::new(Arc::new(script)),
+            exchanges: Arc::default(),
             calls: Mutex::default(),
             validations: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
@@ -176,6 +183,7 @@ impl Fetch for Store {
         group: &'a GroupKey,
         attempt: u32,
         requests: &'a [PlannedRequest],
+        exchanges: &'a Exchanges,
     ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
         let call = Call {
             at: Instant::now(),
@@ -204,6 +212,7 @@ impl Fetch for Store {
             self.most_running.fetch_max(running, Ordering::SeqCst);
             let mut guard = Running(self, false);
             let (latency, reply) = script(&call, number);
+            (0..self.exchanges.swap(0, Ordering::SeqCst).max(1)).for_each(|_| exchanges.begin());
             if !latency.is_zero() {
                 sleep(latency).await;
             }
