@@ -10,5 +10,6 @@
 
 mod description;
 mod faults;
+mod javascript;
 mod secrets_manager;
 mod world;
