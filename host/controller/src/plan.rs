@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyhole_core::item::Item;
+use keyhole_core::permission::Claims;
 use keyhole_core::{Failure, GroupKey, Request};
 
 use crate::planner::Fetch;
 
+mod claims;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod items;
@@ -73,6 +75,8 @@ pub struct ObjectPlan {
     pub interval: Option<Duration>,
     /// Type of the Secret.
     pub secret_type: String,
+    /// What its namespace has to permit.
+    pub claims: Arc<Claims>,
     /// The distinct requests of `items`, and for each item which of them it needs.
     requests: Vec<Request>,
     needs: Vec<usize>,
@@ -98,6 +102,8 @@ pub struct PlanParts {
     pub interval: Option<Duration>,
     /// As in [`ObjectPlan`].
     pub secret_type: String,
+    /// As in [`ObjectPlan`].
+    pub claims: Claims,
 }
 
 impl ObjectPlan {
@@ -114,6 +120,7 @@ impl ObjectPlan {
             items,
             interval,
             secret_type,
+            claims,
         } = parts;
         let mut requests = Vec::new();
         let mut seen = HashMap::new();
@@ -138,6 +145,7 @@ impl ObjectPlan {
             items,
             interval,
             secret_type,
+            claims: Arc::new(claims),
             requests,
             needs,
         }

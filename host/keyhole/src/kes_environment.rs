@@ -1,10 +1,7 @@
 //! Variables of KES that this version does not serve.
 //!
 //! Whoever moves over from KES brings a Deployment full of variables. One that is silently without
-//! effect is a surprise later, and one that was meant to protect is worse: then the host does not
-//! start, because serving without the protection is not what was asked for.
-
-use anyhow::bail;
+//! effect is a surprise later. None of them protects anything: those that do are all served.
 
 /// Have no effect; told at start.
 const WITHOUT_EFFECT: [&str; 23] = [
@@ -33,29 +30,12 @@ const WITHOUT_EFFECT: [&str; 23] = [
     "WATCH_TIMEOUT",
 ];
 
-/// Protect something; without them the host must not start.
-const PROTECTING: [&str; 3] = [
-    "ENFORCE_NAMESPACE_ANNOTATIONS",
-    "NAMING_PERMITTED_ANNOTATION",
-    "ROLE_PERMITTED_ANNOTATION",
-];
-
 /// The variables that are there and have no effect.
-///
-/// # Errors
-///
-/// When one that protects is there.
-pub fn check(env: impl Fn(&str) -> Option<String>) -> anyhow::Result<Vec<&'static str>> {
-    if let Some(name) = PROTECTING.iter().find(|name| env(name).is_some()) {
-        bail!(
-            "{name} is set, but this version does not judge annotations of namespaces (it refuses objects where one \
-             of KES's default names limits something); remove it only if every namespace may fetch with every role"
-        );
-    }
-    Ok(WITHOUT_EFFECT
+pub fn without_effect(env: impl Fn(&str) -> Option<String>) -> Vec<&'static str> {
+    WITHOUT_EFFECT
         .into_iter()
         .filter(|name| env(name).is_some_and(|value| !value.is_empty()))
-        .collect())
+        .collect()
 }
 
 #[cfg(test)]
@@ -73,18 +53,20 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_told() {
         assert_eq!(
-            check(env(&[("VAULT_ADDR", "x"), ("WATCH_TIMEOUT", "")])).unwrap(),
+            without_effect(env(&[("VAULT_ADDR", "x"), ("WATCH_TIMEOUT", "")])),
             ["VAULT_ADDR"]
         );
-        assert!(check(env(&[("AWS_REGION", "x")])).unwrap().is_empty());
+        assert!(without_effect(env(&[("AWS_REGION", "x")])).is_empty());
     }
 
     #[test]
-    fn a_protection_that_does_not_exist_yet_is_refused() {
-        let error = check(env(&[("ENFORCE_NAMESPACE_ANNOTATIONS", "")])).unwrap_err();
-        assert!(
-            error.to_string().starts_with("ENFORCE_NAMESPACE_ANNOTATIONS is set"),
-            "{error}"
-        );
+    fn what_protects_has_an_effect() {
+        for name in [
+            "ENFORCE_NAMESPACE_ANNOTATIONS",
+            "NAMING_PERMITTED_ANNOTATION",
+            "ROLE_PERMITTED_ANNOTATION",
+        ] {
+            assert!(!WITHOUT_EFFECT.contains(&name), "{name}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use keyhole_api::{ExternalSecret, unserved_fields};
 use keyhole_core::{Failure, GroupKey, Identity, Reason, RoleArn};
 use keyhole_plugins::{LivePlugin, LiveSet};
 
+use super::claims::claims;
 use super::items::items;
 use super::{ObjectKey, ObjectPlan, PlanParts, Planned};
 
@@ -85,6 +86,7 @@ pub fn plan_object(object: &ExternalSecret, plugins: &LiveSet, defaults: &Defaul
                 items,
                 interval,
                 secret_type: object.secret_type().to_owned(),
+                claims: claims(spec),
             }))
         }
         _ => Err(failures),
