@@ -58,6 +58,8 @@ pub struct Metrics {
     pub watch_errors: IntCounterVec,
     /// Duration of requests to the API server, by `verb`.
     pub api_seconds: HistogramVec,
+    /// Judgements of expressions, by `engine` and `verdict`.
+    pub judgements: IntCounterVec,
     /// Calls of plugins, by `plugin` and `outcome`.
     pub calls: IntCounterVec,
     /// Duration of calls, by `plugin`.
@@ -104,6 +106,7 @@ impl Metrics {
             watch_events: register(registry, counters(&table::WATCH_EVENTS)?)?,
             watch_errors: register(registry, counters(&table::WATCH_ERRORS)?)?,
             api_seconds: register(registry, histograms(&table::API_SECONDS)?)?,
+            judgements: register(registry, counters(&table::JUDGEMENTS)?)?,
             calls: register(registry, counters(&table::CALLS)?)?,
             call_seconds: register(registry, histograms(&table::CALL_SECONDS)?)?,
             requests: register(registry, counters(&table::REQUESTS)?)?,
@@ -242,6 +245,7 @@ mod tests {
         metrics.watch_events.with_label_values(&["secrets"]).inc();
         metrics.watch_errors.with_label_values(&["secrets"]).inc();
         metrics.api_seconds.with_label_values(&["get"]).observe(0.1);
+        metrics.judgements.with_label_values(&["regex", "match"]).inc();
         metrics.calls.with_label_values(&["p", "ok"]).inc();
         metrics.call_seconds.with_label_values(&["p"]).observe(0.1);
         metrics.requests.with_label_values(&["p"]).inc();

@@ -11,11 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyhole_core::item::Item;
+use keyhole_core::permission::Claims;
 use keyhole_core::shape::{Answer, Leniency, shape};
+use keyhole_core::{Failure, GroupKey, Request};
 use keyhole_core::{Failure, GroupKey, Request, SecretBytes};
 
 use crate::planner::{Fetch, Fetched};
 
+mod claims;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod items;
@@ -76,6 +79,8 @@ pub struct ObjectPlan {
     pub secret_type: String,
     /// How values are treated that are not what the object says they are.
     pub leniency: Leniency,
+    /// What its namespace has to permit.
+    pub claims: Arc<Claims>,
     /// The distinct requests of `items`, and for each item which of them it needs.
     requests: Vec<Request>,
     needs: Vec<usize>,
@@ -103,6 +108,7 @@ pub struct PlanParts {
     pub secret_type: String,
     /// As in [`ObjectPlan`].
     pub leniency: Leniency,
+    pub claims: Claims,
 }
 
 impl ObjectPlan {
@@ -120,6 +126,7 @@ impl ObjectPlan {
             interval,
             secret_type,
             leniency,
+            claims,
         } = parts;
         let mut requests = Vec::new();
         let mut seen = HashMap::new();
@@ -145,6 +152,7 @@ impl ObjectPlan {
             interval,
             secret_type,
             leniency,
+            claims: Arc::new(claims),
             requests,
             needs,
         }

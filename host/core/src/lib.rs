@@ -27,6 +27,7 @@ pub mod item;
 pub mod limits;
 pub mod mask;
 pub mod outcome;
+pub mod permission;
 pub mod request;
 pub mod schedule;
 pub mod secret;

@@ -6,6 +6,7 @@
 mod aws;
 mod log;
 mod operator;
+mod permission;
 mod plugins;
 mod presence;
 mod render;
@@ -22,6 +23,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEn
 pub use aws::AwsArgs;
 pub use log::{LogArgs, LogFormat, LogLevel};
 pub use operator::{Namespaces, OperatorArgs};
+pub use permission::PermissionArgs;
 pub use plugins::PluginArgs;
 pub use presence::Presence;
 pub use render::RenderArgs;
@@ -40,7 +42,8 @@ pub struct Args {
 enum Command {
     /// Run the operator against a cluster
     Run(Box<RunArgs>),
-    /// Fetch ExternalSecrets of a file and print their Secrets, without a cluster
+    /// Fetch ExternalSecrets of a file and print their Secrets, without a cluster (and so without what
+    /// annotations of namespaces permit)
     Render(Box<RenderArgs>),
     /// Print ExternalSecrets of the oldest shape (`secretDescriptor`, `properties`) in today's form
     Convert(ConvertArgs),

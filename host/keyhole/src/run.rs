@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
-use crate::args::{Namespaces, OperatorArgs, RunArgs, ValueArgs};
+use crate::args::{Namespaces, OperatorArgs, PermissionArgs, RunArgs, ValueArgs};
 use crate::host::{self, Host};
 use crate::observe::{Calls, EngineGauges};
 use crate::{kes_environment, logs, stop};
@@ -54,6 +54,7 @@ async fn until_stopped(args: RunArgs) -> anyhow::Result<ExitCode> {
 async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     let RunArgs {
         operator,
+        permission,
         values,
         aws,
         plugins,
@@ -89,8 +90,8 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
             enabled: object_metrics,
             deprecated_names: deprecated_metrics,
         };
-        let config = config(operator, values, plugins.sandbox_slots, metrics, grace);
-        let controller = Controller::new(config, cluster.client, host.plugins, &registry)?;
+        let config = config(operator, permission, values, plugins.sandbox_slots, metrics, grace);
+        let controller = Controller::new(config, cluster.client, host.plugins, Arc::new(host.script), &registry)?;
         let relay = relay(controller.ready(), ready);
         let stopping = async {
             token.cancelled().await;
@@ -112,7 +113,14 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
 }
 
 /// Flags as the controller takes them.
-fn config(args: OperatorArgs, values: ValueArgs, slots: u32, object_metrics: ObjectMetrics, grace: Duration) -> Config {
+fn config(
+    args: OperatorArgs,
+    permission: PermissionArgs,
+    values: ValueArgs,
+    slots: u32,
+    object_metrics: ObjectMetrics,
+    grace: Duration,
+) -> Config {
     let OperatorArgs {
         poller_interval_milliseconds,
         minimum_interval,
@@ -147,6 +155,7 @@ fn config(args: OperatorArgs, values: ValueArgs, slots: u32, object_metrics: Obj
         writers: usize::from(writers),
         heartbeats_per_second,
         object_metrics,
+        policy: permission.policy(),
         planner: PlannerConfig {
             slots: usize::try_from(slots).unwrap_or(usize::MAX),
             ..PlannerConfig::default()
@@ -172,6 +181,10 @@ fn warn_about(args: &RunArgs) {
     }
     for (name, given) in [
         ("DISABLE_POLLING", &args.operator.disable_polling),
+        (
+            "ENFORCE_NAMESPACE_ANNOTATIONS",
+            &args.permission.enforce_namespace_annotations,
+        ),
         ("USE_HUMAN_READABLE_LOG_LEVELS", &args.log.use_human_readable_log_levels),
     ] {
         if given.as_ref().is_some_and(|given| given.looks_off()) {

@@ -33,6 +33,7 @@ mod output;
 mod plugin;
 mod ports;
 mod run;
+mod script;
 mod sessions;
 mod state;
 
@@ -45,3 +46,4 @@ pub use grant::{AwsGrant, Grant, PrivateAddresses};
 pub use load_error::LoadError;
 pub use plugin::Plugin;
 pub use ports::{AwsSessions, CallObserver, Ports};
+pub use script::{Script, ScriptLimits};

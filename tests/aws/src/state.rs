@@ -278,7 +278,9 @@ impl Input {
     /// A member of a JSON request that is text.
     fn text(&self, member: &str) -> Option<String> {
         match self {
-            Self::Secrets(input) | Self::Parameters(input) => input.get(member).and_then(Value::as_str).map(str::to_owned),
+            Self::Secrets(input) | Self::Parameters(input) => {
+                input.get(member).and_then(Value::as_str).map(str::to_owned)
+            }
             Self::Form(_) | Self::Broken => None,
         }
     }

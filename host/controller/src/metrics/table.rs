@@ -63,7 +63,7 @@ table! {
     SYNC_AGE = Gauge "keyhole_sync_age_seconds" []
         "Time since the last sync of the object that has waited longest, of those that are refreshed.";
     QUEUE_DEPTH = Gauge "keyhole_queue_depth" ["queue"]
-        "Entries waiting: plans for a fetch, results for a writer, heartbeats for the status budget, repairs for their back-off.";
+        "Entries waiting: plans for a fetch, results for a writer, heartbeats for the status budget, repairs for their back-off, objects whose permission is to be judged.";
     SECRET_WRITES = Counter "keyhole_secret_writes_total" ["verb", "outcome"]
         "Writes of Secrets by verb (create, update) and outcome (ok, conflict, refused, error).";
     SECRET_READS = Counter "keyhole_secret_reads_total" ["kind", "outcome"]
@@ -78,6 +78,8 @@ table! {
         "Changes seen by the watches on externalsecrets, secrets and namespaces.";
     WATCH_ERRORS = Counter "keyhole_watch_errors_total" ["resource"]
         "Errors of the watches on externalsecrets, secrets and namespaces; each is followed by a reconnection.";
+    JUDGEMENTS = Counter "keyhole_permission_judgements_total" ["engine", "verdict"]
+        "Expressions of namespaces tried on a key or role, by engine (memory, regex, javascript) and verdict (match, no_match, malformed, exhausted, unavailable).";
     CALLS = Counter "keyhole_plugin_calls_total" ["plugin", "outcome"]
         "Calls of plugins by outcome: ok, or the kind of error.";
     CALL_SECONDS = Histogram "keyhole_plugin_call_duration_seconds" ["plugin"]

@@ -7,6 +7,7 @@ use keyhole_api::{ExternalSecret, unserved_fields};
 use keyhole_core::{Failure, GroupKey, Identity, Leniency, Reason, RoleArn};
 use keyhole_plugins::{LivePlugin, LiveSet};
 
+use super::claims::claims;
 use super::items::items;
 use super::{ObjectKey, ObjectPlan, PlanParts, Planned};
 
@@ -89,6 +90,7 @@ pub fn plan_object(object: &ExternalSecret, plugins: &LiveSet, defaults: &Defaul
                 interval,
                 secret_type: object.secret_type().to_owned(),
                 leniency: defaults.leniency,
+                claims: claims(spec),
             }))
         }
         _ => Err(failures),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 
+use super::{AwsArgs, LogArgs, OperatorArgs, PermissionArgs, PluginArgs};
 use super::{AwsArgs, LogArgs, OperatorArgs, PluginArgs, ValueArgs};
 
 /// Arguments of `run`.
@@ -14,6 +15,7 @@ pub struct RunArgs {
     pub operator: OperatorArgs,
     #[command(flatten)]
     pub values: ValueArgs,
+    pub permission: PermissionArgs,
     #[command(flatten)]
     pub aws: AwsArgs,
     #[command(flatten)]

@@ -9,6 +9,7 @@ mod legacy;
 mod merging;
 mod metrics;
 mod parameters;
+mod permissions;
 mod schedule;
 mod secrets;
 mod takeover;
