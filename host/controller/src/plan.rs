@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyhole_core::item::Item;
 use keyhole_core::permission::Claims;
 use keyhole_core::shape::{Answer, Leniency, shape};
-use keyhole_core::{Failure, GroupKey, Request};
 use keyhole_core::{Failure, GroupKey, Request, SecretBytes};
 
 use crate::planner::{Fetch, Fetched};
@@ -55,9 +55,18 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// One generation of one object, ready to be fetched.
+/// One generation of one object, ready to be fetched: what it was made of, and what follows from that.
 #[derive(Clone)]
 pub struct ObjectPlan {
+    parts: PlanParts,
+    /// The distinct requests of the items, and for each item which of them it needs.
+    requests: Vec<Request>,
+    needs: Vec<usize>,
+}
+
+/// What an [`ObjectPlan`] is made of. A plan never changes, and reads as these.
+#[derive(Clone)]
+pub struct PlanParts {
     /// Which object.
     pub key: ObjectKey,
     /// Tells objects apart that bore the same name one after the other.
@@ -81,81 +90,35 @@ pub struct ObjectPlan {
     pub leniency: Leniency,
     /// What its namespace has to permit.
     pub claims: Arc<Claims>,
-    /// The distinct requests of `items`, and for each item which of them it needs.
-    requests: Vec<Request>,
-    needs: Vec<usize>,
 }
 
-/// The parts of an [`ObjectPlan`] that are given, as opposed to derived.
-pub struct PlanParts {
-    /// As in [`ObjectPlan`].
-    pub key: ObjectKey,
-    /// As in [`ObjectPlan`].
-    pub uid: Arc<str>,
-    /// As in [`ObjectPlan`].
-    pub generation: i64,
-    /// As in [`ObjectPlan`].
-    pub backend_type: Arc<str>,
-    /// As in [`ObjectPlan`].
-    pub group: GroupKey,
-    /// As in [`ObjectPlan`].
-    pub source: Arc<dyn Fetch>,
-    /// As in [`ObjectPlan`].
-    pub items: Vec<Item>,
-    /// As in [`ObjectPlan`].
-    pub interval: Option<Duration>,
-    /// As in [`ObjectPlan`].
-    pub secret_type: String,
-    /// As in [`ObjectPlan`].
-    pub leniency: Leniency,
-    pub claims: Claims,
+impl Deref for ObjectPlan {
+    type Target = PlanParts;
+
+    fn deref(&self) -> &PlanParts {
+        &self.parts
+    }
 }
 
 impl ObjectPlan {
     /// A plan of these parts. A zero interval is none.
     #[must_use]
-    pub fn new(parts: PlanParts) -> Self {
-        let PlanParts {
-            key,
-            uid,
-            generation,
-            backend_type,
-            group,
-            source,
-            items,
-            interval,
-            secret_type,
-            leniency,
-            claims,
-        } = parts;
+    pub fn new(mut parts: PlanParts) -> Self {
         let mut requests = Vec::new();
         let mut seen = HashMap::new();
-        let mut needs = Vec::with_capacity(items.len());
-        for item in &items {
+        let mut needs = Vec::with_capacity(parts.items.len());
+        for item in &parts.items {
             let index = *seen.entry(item.request.clone()).or_insert_with(|| {
                 requests.push(item.request.clone());
                 requests.len() - 1
             });
             needs.push(index);
         }
-        let interval = interval
+        parts.interval = parts
+            .interval
             .filter(|interval| !interval.is_zero())
             .map(|interval| interval.min(LONGEST_INTERVAL));
-        Self {
-            key,
-            uid,
-            generation,
-            backend_type,
-            group,
-            source,
-            items,
-            interval,
-            secret_type,
-            leniency,
-            claims: Arc::new(claims),
-            requests,
-            needs,
-        }
+        Self { parts, requests, needs }
     }
 
     /// The distinct requests, in the order in which the items first need them.

@@ -82,7 +82,7 @@ fn plan_of(name: &str, uid: &str, generation: i64, interval: Option<Duration>) -
         interval,
         secret_type: "Opaque".to_owned(),
         leniency: Default::default(),
-        claims: Claims::default(),
+        claims: Arc::default(),
     }))
 }
 

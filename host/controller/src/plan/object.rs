@@ -90,7 +90,7 @@ pub fn plan_object(object: &ExternalSecret, plugins: &LiveSet, defaults: &Defaul
                 interval,
                 secret_type: object.secret_type().to_owned(),
                 leniency: defaults.leniency,
-                claims: claims(spec),
+                claims: Arc::new(claims(spec)),
             }))
         }
         _ => Err(failures),

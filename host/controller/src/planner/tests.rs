@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use keyhole_core::item::{Item, Mapping};
-use keyhole_core::permission::Claims;
 use keyhole_core::request::JsonText;
 use keyhole_core::shape::Answer;
 use keyhole_core::{
@@ -317,7 +316,7 @@ impl Spec {
             interval: self.interval,
             secret_type: "Opaque".into(),
             leniency: Default::default(),
-            claims: Claims::default(),
+            claims: Arc::default(),
         }))
     }
 }

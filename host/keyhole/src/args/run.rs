@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 
-use super::{AwsArgs, LogArgs, OperatorArgs, PermissionArgs, PluginArgs};
-use super::{AwsArgs, LogArgs, OperatorArgs, PluginArgs, ValueArgs};
+use super::{AwsArgs, LogArgs, OperatorArgs, PermissionArgs, PluginArgs, ValueArgs};
 
 /// Arguments of `run`.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,6 +14,7 @@ pub struct RunArgs {
     pub operator: OperatorArgs,
     #[command(flatten)]
     pub values: ValueArgs,
+    #[command(flatten)]
     pub permission: PermissionArgs,
     #[command(flatten)]
     pub aws: AwsArgs,
