@@ -10,7 +10,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 /// Plugins by name, and the cargo package that each is built from.
-const PLUGINS: &[(&str, &str)] = &[("secrets-manager", "keyhole-secrets-manager")];
+const PLUGINS: &[(&str, &str)] = &[
+    ("secrets-manager", "keyhole-secrets-manager"),
+    ("system-manager", "keyhole-system-manager"),
+];
 
 const READY: &str = "KEYHOLE_PLUGINS_DIR";
 

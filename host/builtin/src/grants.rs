@@ -3,6 +3,7 @@
 //! The lists repeat what the plugins say they want. That is on purpose: a plugin that comes to want
 //! more must not get it by that alone.
 
+use keyhole_core::limits::Limits;
 use keyhole_sandbox::{AwsGrant, Grant, PrivateAddresses};
 
 /// Domains of AWS services in all partitions, each with its dual-stack form.
@@ -26,6 +27,21 @@ const AWS_DOMAINS: &[&str] = &[
 /// Reads secrets from AWS Secrets Manager in any region, over VPC endpoints too.
 pub fn secrets_manager() -> Grant {
     aws("secretsmanager", &["GetSecretValue", "BatchGetSecretValue"])
+}
+
+/// HTTP exchanges of one call of [`system_manager`]: a path has ten parameters on a page.
+const PATH_EXCHANGES: u32 = 512;
+
+/// Reads parameters from AWS Systems Manager Parameter Store in any region, over VPC endpoints too.
+pub fn system_manager() -> Grant {
+    let grant = aws("ssm", &["GetParameter", "GetParameters", "GetParametersByPath"]);
+    Grant {
+        limits: Limits {
+            exchanges: PATH_EXCHANGES,
+            ..grant.limits
+        },
+        ..grant
+    }
 }
 
 fn aws(service: &str, actions: &[&str]) -> Grant {
@@ -53,26 +69,42 @@ mod tests {
 
     #[test]
     fn regions_of_all_partitions_are_granted_and_nothing_beside_them() {
-        let grant = secrets_manager();
-        assert_eq!(grant.hosts.len(), 2 * AWS_DOMAINS.len(), "every pattern parses");
-        let granted = |host: &str| grant.hosts.iter().any(|pattern| pattern.matches("https", host, 443));
-        for host in [
-            "secretsmanager.eu-west-1.amazonaws.com",
-            "secretsmanager-fips.us-gov-west-1.amazonaws.com",
-            "secretsmanager.cn-north-1.amazonaws.com.cn",
-            "secretsmanager.eu-west-1.api.aws",
-            "secretsmanager.eusc-de-east-1.amazonaws.eu",
-        ] {
-            assert!(granted(host), "{host}");
+        for (service, grant) in [("secretsmanager", secrets_manager()), ("ssm", system_manager())] {
+            assert_eq!(grant.hosts.len(), 2 * AWS_DOMAINS.len(), "every pattern parses");
+            let granted = |host: &str| grant.hosts.iter().any(|pattern| pattern.matches("https", host, 443));
+            for host in [
+                ".eu-west-1.amazonaws.com",
+                "-fips.us-gov-west-1.amazonaws.com",
+                ".cn-north-1.amazonaws.com.cn",
+                ".eu-west-1.api.aws",
+                ".eusc-de-east-1.amazonaws.eu",
+            ] {
+                assert!(granted(&format!("{service}{host}")), "{service}{host}");
+            }
+            for host in [
+                format!("{service}.amazonaws.com"),
+                format!("{service}.a.b.amazonaws.com"),
+                "s3.eu-west-1.amazonaws.com".to_owned(),
+                format!("{service}.eu-west-1.amazonaws.com.example"),
+                format!("{service}.eu-west-1.example.com"),
+                format!("{service}messages.eu-west-1.amazonaws.com"),
+            ] {
+                assert!(!granted(&host), "{host}");
+            }
+            let [aws] = &grant.aws[..] else {
+                panic!("{:?}", grant.aws)
+            };
+            assert_eq!(aws.service, service);
+            assert!(
+                aws.actions.iter().all(|action| action.contains("Get")),
+                "nothing writes"
+            );
         }
-        for host in [
-            "secretsmanager.amazonaws.com",
-            "secretsmanager.a.b.amazonaws.com",
-            "s3.eu-west-1.amazonaws.com",
-            "secretsmanager.eu-west-1.amazonaws.com.example",
-            "secretsmanager.eu-west-1.example.com",
-        ] {
-            assert!(!granted(host), "{host}");
-        }
+    }
+
+    #[test]
+    fn only_paths_need_more_exchanges_than_other_plugins() {
+        assert_eq!(secrets_manager().limits, Limits::default());
+        assert_eq!(system_manager().limits.exchanges, 512);
     }
 }

@@ -45,12 +45,19 @@ impl Builtin {
 /// All of them, by name.
 #[must_use]
 pub fn all() -> &'static [Builtin] {
-    static ALL: LazyLock<[Builtin; 1]> = LazyLock::new(|| {
-        [builtin(
-            "secrets-manager",
-            include_bytes!(concat!(env!("OUT_DIR"), "/secrets-manager.wasm")),
-            grants::secrets_manager,
-        )]
+    static ALL: LazyLock<[Builtin; 2]> = LazyLock::new(|| {
+        [
+            builtin(
+                "secrets-manager",
+                include_bytes!(concat!(env!("OUT_DIR"), "/secrets-manager.wasm")),
+                grants::secrets_manager,
+            ),
+            builtin(
+                "system-manager",
+                include_bytes!(concat!(env!("OUT_DIR"), "/system-manager.wasm")),
+                grants::system_manager,
+            ),
+        ]
     });
     &*ALL
 }

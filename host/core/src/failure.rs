@@ -9,6 +9,9 @@ use std::time::Duration;
 use crate::call_error::{CallError, EgressError};
 use crate::store_error::{StoreError, StoreErrorKind};
 
+/// The code of [`StoreErrorKind::Other`] by which a plugin says that a value is not what the object says it is.
+const INVALID_VALUE: &str = "invalid-value";
+
 /// The reason of an ExternalSecret's `Ready` condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
@@ -222,6 +225,8 @@ impl Failure {
             None => self.message.clone(),
         };
         if let Some(remedy) = &self.remedy {
+            // Only KES ends its lines so.
+            text.truncate(text.trim_end_matches('.').len());
             text.push_str("; ");
             text.push_str(remedy);
         }
@@ -256,14 +261,27 @@ impl From<&StoreError> for Failure {
             Kind::Throttled(after) => (Reason::Throttled, *after),
             Kind::Unavailable(after) => (Reason::Unavailable, *after),
             Kind::TooLarge => (Reason::TooLarge, None),
+            Kind::Other(code) if code == INVALID_VALUE => (Reason::InvalidValue, None),
             Kind::Internal | Kind::Other(_) => (Reason::PluginFailed, None),
             Kind::Host(error) => return Self::from(&**error),
         };
         Self {
             retry_after,
+            kes_wording: begins_with_code(error),
             ..Self::new(reason, error.message.clone())
         }
     }
+}
+
+/// Whether a plugin worded its message as KES does, with the store's own code in front: `ParameterNotFound:
+/// KEY could not be found.` People match such lines, so nothing is put before them.
+fn begins_with_code(error: &StoreError) -> bool {
+    error.store_code.as_deref().is_some_and(|code| {
+        let rest = error.message.strip_prefix(code);
+        !code.is_empty()
+            && code.bytes().all(|b| b.is_ascii_alphanumeric())
+            && rest.is_some_and(|rest| rest.starts_with(": "))
+    })
 }
 
 impl From<&CallError> for Failure {
@@ -319,5 +337,49 @@ mod tests {
             .at("data[0]");
         assert_eq!(failure.status_line(), "ERROR, Could not find property p in k");
         assert_eq!(failure.condition_message(0), "data[0]: Could not find property p in k");
+    }
+    fn told(kind: StoreErrorKind, message: &str, code: Option<&str>) -> Failure {
+        let error = StoreError {
+            kind,
+            message: message.to_owned(),
+            store_code: code.map(str::to_owned),
+        };
+        Failure::from(&error).by("systemManager").at("data[0]")
+    }
+
+    #[test]
+    fn a_store_s_message_that_begins_with_its_code_stands_as_kes_wrote_it() {
+        let (code, line) = ("ParameterNotFound", "ParameterNotFound: /a could not be found.");
+        let failure = told(StoreErrorKind::NotFound, line, Some(code));
+        assert_eq!(failure.reason, Reason::NotFound);
+        assert_eq!(failure.status_line(), format!("ERROR, {line}"));
+        assert_eq!(failure.condition_message(0), format!("data[0]: {line}"));
+        assert_eq!(
+            failure.remedy("it was looked for in eu-west-1").condition_message(1),
+            "data[0]: ParameterNotFound: /a could not be found; it was looked for in eu-west-1 (and 1 more)"
+        );
+        for (message, code) in [
+            (line, None),
+            (line, Some("Parameter")),
+            (line, Some("ResourceNotFoundException")),
+            ("not allowed: x", Some("not allowed")),
+            (": x", Some("")),
+        ] {
+            let failure = told(StoreErrorKind::NotFound, message, code);
+            assert_eq!(
+                failure.status_line(),
+                format!("ERROR, data[0]: systemManager: {message}")
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_what_the_object_says_waits_for_the_next_interval() {
+        let reason = |code: &str| told(StoreErrorKind::Other(code.to_owned()), "x", None).reason;
+        assert_eq!(
+            (reason("invalid-value"), reason("invalid")),
+            (Reason::InvalidValue, Reason::PluginFailed)
+        );
+        assert_eq!(Reason::InvalidValue.retry(), Retry::Interval);
     }
 }

@@ -7,6 +7,10 @@ use std::time::Duration;
 ///
 /// The message is one line for the author of an ExternalSecret: what, where, and what to do. It is
 /// shown on the object, so it must hold no part of a secret.
+///
+/// The host puts the entry and the backend before it in the status line. A message that begins with the
+/// store's own code, a colon and a blank (`ParameterNotFound: KEY could not be found.`) stands there as it
+/// is: that is for lines that must read as KES's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What the host acts on.
@@ -90,6 +94,12 @@ impl Error {
     /// The store cannot be reached or cannot answer now. `after` is the store's own wish.
     pub fn unavailable(after: Option<Duration>, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable(after), message)
+    }
+
+    /// The value is not what the object says it is (no JSON, no list of pairs): the code `invalid-value`,
+    /// which the host tries again at the next interval, because it may be mended in the store.
+    pub fn invalid_value(message: impl Into<String>) -> Self {
+        Self::other("invalid-value", message)
     }
 
     /// Larger than plugin or store can handle.

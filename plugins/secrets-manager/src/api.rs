@@ -1,9 +1,9 @@
 //! What the plugin needs of the service, so that everything above can be tested without it.
 
+use keyhole_aws::Fault;
 use keyhole_sdk::Content;
 
 use crate::ask::Ask;
-use crate::fault::Fault;
 
 /// A secret's value and the id of its version.
 #[derive(Clone, Debug, PartialEq, Eq)]

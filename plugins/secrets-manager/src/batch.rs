@@ -1,17 +1,13 @@
 //! Current secrets by name, many in one call.
 //!
-//! A batch is an optimisation that may always fail: whatever it does not answer beyond doubt is left
-//! to be asked singly. Identities of clusters that come from KES may use GetSecretValue only; that
-//! they may not batch is remembered for an hour, so that they pay for the attempt once.
+//! Whatever a batch does not answer beyond doubt is left to be asked singly.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
-use keyhole_sdk::{log, session};
+use keyhole_aws::batch::{Verdict, failed, remember_denied};
 
 use crate::api::{Api, Fetched};
 use crate::ask::Ask;
-use crate::fault::{Class, Fault};
 
 /// Names in one call, from the API reference of BatchGetSecretValue.
 pub const NAMES: usize = 20;
@@ -19,16 +15,8 @@ pub const NAMES: usize = 20;
 /// A page holds at least one entry, so more pages than names are a fault of the store.
 const PAGES: usize = NAMES;
 
-const DENIED: &str = "batch-denied";
-const DENIED_FOR: Duration = Duration::from_secs(3600);
-
 /// Answers by position in the asks.
-pub type Answers = Vec<Option<Result<Fetched, Fault>>>;
-
-/// Whether it is known that this identity may not batch.
-pub fn is_denied() -> bool {
-    session::get_bytes(DENIED).is_some()
-}
+pub type Answers = keyhole_aws::batch::Answers<Fetched>;
 
 /// Asks for all of `wanted` (positions in `asks`) and writes what is answered into `answers`.
 pub async fn ask(api: &impl Api, asks: &[Ask], wanted: &[usize], answers: &mut Answers) {
@@ -45,7 +33,9 @@ pub async fn ask(api: &impl Api, asks: &[Ask], wanted: &[usize], answers: &mut A
         let page = match api.batch(&names, next.as_deref()).await {
             Ok(page) => page,
             Err(fault) => {
-                failed(&fault, wanted, answers);
+                if failed(&fault, wanted, answers) == Verdict::NotPermitted {
+                    remember_denied("secretsmanager:BatchGetSecretValue", "secrets", &fault);
+                }
                 break;
             }
         };
@@ -68,31 +58,5 @@ pub async fn ask(api: &impl Api, asks: &[Ask], wanted: &[usize], answers: &mut A
         if let Some(answer) = answers.get_mut(position) {
             *answer = None;
         }
-    }
-}
-
-/// The batch as a whole failed. Who would fare alike singly has that answer; the rest is left open.
-fn failed(fault: &Fault, wanted: &[usize], answers: &mut Answers) {
-    match fault.class() {
-        Class::Throttled | Class::Unauthenticated => {
-            for &position in wanted {
-                if let Some(answer) = answers.get_mut(position) {
-                    answer.get_or_insert_with(|| Err(fault.clone()));
-                }
-            }
-        }
-        // A denial without a code is a proxy's, and may be over in a moment.
-        Class::Denied if fault.code.is_none() => {}
-        Class::Denied | Class::UnknownAction => {
-            let code = fault.code.as_deref().unwrap_or_default();
-            log::info(
-                "BatchGetSecretValue is not permitted, so secrets are asked one by one for an hour; \
-                 allow secretsmanager:BatchGetSecretValue to save calls",
-                &[("code", code)],
-            );
-            // A host that cannot keep it costs one call each time, no more.
-            let _ = session::set_bytes(DENIED, b"1", DENIED_FOR);
-        }
-        _ => {}
     }
 }

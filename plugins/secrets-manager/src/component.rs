@@ -1,14 +1,12 @@
 //! The plugin, as the host sees it.
 
-use aws_sdk_secretsmanager::config::SharedAsyncSleep;
-use aws_smithy_wasm::wasi::{WasiHttpClientBuilder, WasiSleep};
+use keyhole_aws::{Settings, runtime, settings};
 use keyhole_sdk::{Backend, Call, Description, Error, Outcome, Problem, Request};
-use wstd::runtime::block_on;
 
 use crate::aws::Aws;
 use crate::describe;
 use crate::fetch;
-use crate::settings::{self, Options, Settings};
+use crate::settings::Options;
 
 struct SecretsManager;
 
@@ -25,12 +23,9 @@ impl Backend for SecretsManager {
     }
 
     fn fetch(settings: &Settings, call: &Call, requests: &[Request<Options>]) -> Result<Vec<Outcome>, Error> {
-        if let Some(message) = settings::region_problem(&settings.region) {
-            return Err(Error::invalid("/settings/region", message));
-        }
-        let http = WasiHttpClientBuilder::new().build();
-        let aws = Aws::new(settings, call.deadline, http, SharedAsyncSleep::new(WasiSleep));
-        Ok(block_on(fetch::fetch(&aws, &settings.region, requests)))
+        runtime::run(settings, call.deadline, async |sdk| {
+            fetch::fetch(&Aws::new(&sdk), &settings.region, requests).await
+        })
     }
 }
 

@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use keyhole_aws::{Cause, Fault};
 use keyhole_sdk::Content;
 
 use crate::api::{Api, Entry, Fetched, Page};
 use crate::ask::{Ask, Version};
-use crate::fault::{Cause, Fault};
 
 #[derive(Default)]
 pub struct Fake {

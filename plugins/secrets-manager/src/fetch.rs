@@ -1,13 +1,19 @@
 //! The road of a call: requests become asks, asks are batched or put singly, answers become outcomes.
 
+use keyhole_aws::batch::is_denied;
+use keyhole_aws::single;
+use keyhole_aws::words::Asked;
 use keyhole_sdk::{Content, Outcome, Request, Value};
 
 use crate::api::{Api, Fetched};
-use crate::ask::Plan;
+use crate::ask::{Ask, Plan};
 use crate::batch::{self, Answers};
 use crate::errors;
 use crate::settings::Options;
-use crate::single;
+
+/// Calls of GetSecretValue under way at once. It is allowed 10,000 times a second in a region, so this
+/// bounds connections rather than calls.
+pub const CONCURRENCY: usize = 8;
 
 /// One outcome for each request, in their order.
 pub async fn fetch(api: &impl Api, region: &str, requests: &[Request<Options>]) -> Vec<Outcome> {
@@ -24,19 +30,22 @@ pub async fn fetch(api: &impl Api, region: &str, requests: &[Request<Options>]) 
     for wanted in batchable.chunks(batch::NAMES) {
         // One secret needs no batch: GetSecretValue has the larger quota, and a user with one secret
         // needs no further permission.
-        if wanted.len() < 2 || batch::is_denied() {
+        if wanted.len() < 2 || is_denied() {
             break;
         }
         batch::ask(api, &plan.asks, wanted, &mut answers).await;
     }
-    single::ask(api, &plan.asks, &mut answers).await;
+    single::ask(&plan.asks, &mut answers, CONCURRENCY, async |ask: &Ask| {
+        api.get(ask).await
+    })
+    .await;
 
     let asks = plan.asks.clone();
     plan.outcomes(requests, |position, request| {
         match (asks.get(position), answers.get(position)) {
             (_, Some(Some(Ok(fetched)))) => value(fetched, request),
             (Some(ask), Some(Some(Err(fault)))) => errors::explain(fault, ask, region).into(),
-            _ => errors::unanswered(region).into(),
+            _ => Asked::unanswered("Secrets Manager", region).into(),
         }
     })
 }

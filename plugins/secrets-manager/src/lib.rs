@@ -27,10 +27,8 @@ mod batch;
 mod component;
 mod describe;
 mod errors;
-mod fault;
 mod fetch;
 mod settings;
-mod single;
 
 #[cfg(test)]
 mod fake;

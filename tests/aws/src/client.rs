@@ -12,7 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 
-use crate::control::Throttle;
+use crate::control::{ParameterSeed, Throttle};
 use crate::fault::Fault;
 use crate::ledger::{Counts, RequestRecord};
 use crate::policy::Deny;
@@ -59,6 +59,25 @@ impl FakeAwsClient {
     /// Removes a secret that exists.
     pub async fn remove_secret(&self, region: &str, name: &str) -> anyhow::Result<()> {
         self.send(Method::DELETE, &format!("secrets/{region}/{name}"), Bytes::new())
+            .await
+            .map(drop)
+    }
+
+    /// Creates a SecureString or gives it a new version.
+    pub async fn set_parameter(&self, region: &str, name: &str, value: impl Into<Bytes>) -> anyhow::Result<()> {
+        self.send(Method::PUT, &format!("parameters/{region}/{name}"), value.into())
+            .await
+            .map(drop)
+    }
+
+    /// Creates many parameters at once, or gives them new versions.
+    pub async fn set_parameters(&self, region: &str, seeds: &BTreeMap<String, ParameterSeed>) -> anyhow::Result<()> {
+        self.post(&format!("parameters/{region}"), seeds).await
+    }
+
+    /// Deletes a parameter that exists.
+    pub async fn remove_parameter(&self, region: &str, name: &str) -> anyhow::Result<()> {
+        self.send(Method::DELETE, &format!("parameters/{region}/{name}"), Bytes::new())
             .await
             .map(drop)
     }

@@ -5,6 +5,9 @@
 //! | `PUT /_fake/secrets/REGION/NAME` | the body becomes the current value; text when it is UTF-8, else binary |
 //! | `POST /_fake/secrets/REGION` | the same for many: a JSON object of names and texts |
 //! | `DELETE /_fake/secrets/REGION/NAME` | removes the secret |
+//! | `PUT /_fake/parameters/REGION/NAME` | the body becomes the value of a SecureString; a name that starts with a slash gives two |
+//! | `POST /_fake/parameters/REGION` | many: a JSON object of names and `{"type":..,"value":..}` |
+//! | `DELETE /_fake/parameters/REGION/NAME` | deletes the parameter |
 //! | `GET`, `DELETE /_fake/counts` | what was called how often; forget it and the requests |
 //! | `GET /_fake/requests` | the last requests |
 //! | `POST`, `DELETE /_fake/faults` | adds a [`crate::Fault`]; ends all faults and throttles |
@@ -21,8 +24,20 @@ use http::{Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::body::FaultyBody;
+use crate::parameters::ParameterType;
 use crate::secrets::Content;
 use crate::state::{Reset, State};
+
+/// A member of the body of `POST /_fake/parameters/REGION`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ParameterSeed {
+    /// `SecureString` when absent.
+    #[serde(default)]
+    pub r#type: ParameterType,
+    /// The value.
+    pub value: String,
+}
 
 /// Body of `PUT /_fake/throttle`.
 #[derive(Serialize, Deserialize)]
@@ -71,6 +86,25 @@ fn run(method: &Method, path: &str, body: &Bytes, state: &State) -> Answer {
                 .secrets
                 .remove(region, name)
                 .map_err(|error| (StatusCode::NOT_FOUND, error.message))?;
+            done()
+        }
+        ("PUT", "parameters", Some((region, name))) => {
+            let value = std::str::from_utf8(body).map_err(|_| (StatusCode::BAD_REQUEST, "no text".to_owned()))?;
+            let version = state.parameters.set(region, name, ParameterType::SecureString, value);
+            to_json(&BTreeMap::from([("version", version)]))
+        }
+        ("POST", "parameters", None) => {
+            let seeds: BTreeMap<String, ParameterSeed> = from_json(body)?;
+            for (name, ParameterSeed { r#type, value }) in seeds {
+                state.parameters.set(rest, &name, r#type, &value);
+            }
+            done()
+        }
+        ("DELETE", "parameters", Some((region, name))) => {
+            state
+                .parameters
+                .remove(region, name)
+                .map_err(|error| (StatusCode::NOT_FOUND, error.code))?;
             done()
         }
         ("GET", "counts", _) => to_json(&state.ledger.counts),

@@ -13,8 +13,9 @@ pub struct Fault {
     /// The operation hit; every one when absent.
     #[serde(default)]
     pub operation: Option<String>,
-    /// Only requests for this secret, named as the request names it. In a batch, an error hits this secret
-    /// alone and is reported in `Errors`; anything else hits the whole answer.
+    /// Only requests for this secret, parameter or path, named as the request names it. In a
+    /// `BatchGetSecretValue`, an error hits this secret alone and is reported in `Errors`; anything else hits
+    /// the whole answer.
     #[serde(default)]
     pub secret: Option<String>,
     /// Only this region.

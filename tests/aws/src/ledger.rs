@@ -21,7 +21,7 @@ pub struct RequestRecord {
     pub principal: Option<String>,
     /// Whether the signature is right.
     pub valid: bool,
-    /// Ids of the secrets asked for as the request wrote them, or the role.
+    /// Ids of the secrets, names or path of the parameters asked for as the request wrote them, or the role.
     pub resources: Vec<String>,
     /// `VersionStage`, where the request has one.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! A fast AWS for tests: Secrets Manager and STS, with every signature verified.
+//! A fast AWS for tests: Secrets Manager, Parameter Store and STS, with every signature verified.
 //!
 //! moto is the judge of correctness; it cannot throttle, hang, tear a body or say what arrived. This
 //! server can, answers in microseconds, and refuses each request whose `SigV4` signature it cannot
@@ -26,6 +26,7 @@ mod error;
 mod fault;
 mod keyring;
 mod ledger;
+mod parameters;
 mod policy;
 mod secrets;
 mod secrets_manager;
@@ -34,11 +35,14 @@ mod signature;
 mod socket;
 mod state;
 mod sts;
+mod system_manager;
 
 pub use client::FakeAwsClient;
+pub use control::ParameterSeed;
 pub use fault::{Effect, Fault};
 pub use keyring::Credentials;
 pub use ledger::{Counts, RequestRecord};
+pub use parameters::ParameterType;
 pub use policy::Deny;
 pub use secrets::Content;
 pub use server::{FakeAws, FakeConfig};

@@ -13,7 +13,7 @@ pub struct Deny {
     pub principal: Option<String>,
     /// E.g. `secretsmanager:BatchGetSecretValue` or `sts:AssumeRole`.
     pub action: String,
-    /// Name or ARN of a secret, or ARN of a role; all of them when absent.
+    /// Name or ARN of a secret or parameter, a path, or ARN of a role; all of them when absent.
     #[serde(default)]
     pub resource: Option<String>,
 }
@@ -42,7 +42,7 @@ impl Deny {
         self
     }
 
-    /// Narrows the denial to a secret (name or ARN) or a role.
+    /// Narrows the denial to a secret or parameter (name or ARN), a path, or a role.
     #[must_use]
     pub fn on(mut self, resource: &str) -> Self {
         self.resource = Some(resource.to_owned());

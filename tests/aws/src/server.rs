@@ -21,6 +21,7 @@ use crate::body::FaultyBody;
 use crate::fault::{Effect, Fault, Faults, Throttles};
 use crate::keyring::{Credentials, Keyring};
 use crate::ledger::{Counts, Ledger, RequestRecord};
+use crate::parameters::{ParameterType, Parameters};
 use crate::policy::Deny;
 use crate::secrets::{Content, Secrets};
 use crate::signature::Arrived;
@@ -88,6 +89,7 @@ impl FakeAws {
         );
         let state = Arc::new(State::new(Inner {
             secrets: Secrets::new(&config.account),
+            parameters: Parameters::new(&config.account),
             account: config.account,
             keyring,
             denials: Vec::new(),
@@ -179,6 +181,34 @@ impl FakeAws {
     #[must_use]
     pub fn arn(&self, region: &str, name: &str) -> String {
         self.state.lock().secrets.arn(region, name)
+    }
+
+    /// Creates a SecureString or gives it a new version. Returns the version's number.
+    pub fn set_parameter(&self, region: &str, name: &str, value: impl AsRef<str>) -> u64 {
+        self.set_parameter_as(region, name, ParameterType::SecureString, value)
+    }
+
+    /// Creates a parameter of this type or gives it a new version. A name that is an ARN makes one that
+    /// another account shares.
+    pub fn set_parameter_as(&self, region: &str, name: &str, kind: ParameterType, value: impl AsRef<str>) -> u64 {
+        self.state.lock().parameters.set(region, name, kind, value.as_ref())
+    }
+
+    /// Moves a label to a version of a parameter; `None` when there is no such version.
+    #[must_use]
+    pub fn label_parameter(&self, region: &str, name: &str, version: u64, label: &str) -> Option<()> {
+        self.state.lock().parameters.label(region, name, version, label).ok()
+    }
+
+    /// Deletes a parameter; no effect when it is absent.
+    pub fn remove_parameter(&self, region: &str, name: &str) {
+        let _ = self.state.lock().parameters.remove(region, name);
+    }
+
+    /// The ARN of a parameter of this name.
+    #[must_use]
+    pub fn parameter_arn(&self, region: &str, name: &str) -> String {
+        self.state.lock().parameters.arn(region, name)
     }
 
     /// Adds a user with an access key of its own.

@@ -180,6 +180,7 @@ fn check_scope(request: &Arrived<'_>, claim: &Claim) -> Result<(), Refusal> {
 pub fn service_of(request: &Arrived<'_>) -> Option<&'static str> {
     match request.headers.get("x-amz-target") {
         Some(target) if target.as_bytes().starts_with(b"secretsmanager.") => Some("secretsmanager"),
+        Some(target) if target.as_bytes().starts_with(b"AmazonSSM.") => Some("ssm"),
         Some(_) => None,
         None => Some("sts"),
     }

@@ -14,10 +14,11 @@ use crate::error::AwsError;
 use crate::fault::{Effect, Faults, Throttles};
 use crate::keyring::{Keyring, Principal, random};
 use crate::ledger::{Ledger, RequestRecord};
+use crate::parameters::Parameters;
 use crate::policy::Deny;
 use crate::secrets::Secrets;
 use crate::signature::{Arrived, Claim, service_of, verify};
-use crate::{secrets_manager, sts};
+use crate::{secrets_manager, sts, system_manager};
 
 /// All state, behind one lock that is never held across an await.
 pub struct State(Mutex<Inner>);
@@ -26,6 +27,7 @@ pub struct Inner {
     pub account: String,
     pub keyring: Keyring,
     pub secrets: Secrets,
+    pub parameters: Parameters,
     pub denials: Vec<Deny>,
     pub trust: BTreeMap<String, String>,
     pub faults: Faults,
@@ -68,7 +70,7 @@ impl State {
             Ok(body) => (200, None, body, None),
             Err(error) => {
                 let text = match plan.json {
-                    true => serde_json::json!({"__type": error.code, "Message": error.message}).to_string(),
+                    true => error_object(&error).to_string(),
                     false => sts::error_document(&error),
                 };
                 (
@@ -117,8 +119,9 @@ impl State {
 impl Inner {
     fn plan(&mut self, request: &Arrived<'_>) -> Plan {
         let now = Timestamp::now();
-        let json = service_of(request) != Some("sts");
-        let input = Input::read(request, json);
+        let service = service_of(request);
+        let json = service != Some("sts");
+        let input = Input::read(request, service);
         let (operation, resources) = (input.operation(request), input.resources());
         let claim = Claim::parse(request.headers);
         let verified = claim
@@ -198,7 +201,16 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Bytes, AwsError> {
         match input {
-            Input::Json(input) => {
+            Input::Parameters(input) => {
+                let call = system_manager::Call {
+                    principal,
+                    region,
+                    denials: &self.denials,
+                };
+                let answer = system_manager::run(operation, input, &self.parameters, &call)?;
+                Ok(Bytes::from(answer.to_string()))
+            }
+            Input::Secrets(input) => {
                 let denials = &self.denials;
                 let call = secrets_manager::Call {
                     principal,
@@ -229,16 +241,20 @@ impl Inner {
 
 /// The parameters of a request.
 enum Input {
-    Json(Map<String, Value>),
+    Secrets(Map<String, Value>),
+    Parameters(Map<String, Value>),
     Form(sts::Form),
     Broken,
 }
 
 impl Input {
-    fn read(request: &Arrived<'_>, json: bool) -> Self {
-        match json {
-            true => serde_json::from_slice(request.body).map_or(Self::Broken, Self::Json),
-            false => Self::Form(sts::parse(request.body)),
+    fn read(request: &Arrived<'_>, service: Option<&str>) -> Self {
+        let json =
+            |read: fn(Map<String, Value>) -> Self| serde_json::from_slice(request.body).map_or(Self::Broken, read);
+        match service {
+            Some("sts") => Self::Form(sts::parse(request.body)),
+            Some("ssm") => json(Self::Parameters),
+            _ => json(Self::Secrets),
         }
     }
 
@@ -257,16 +273,27 @@ impl Input {
     /// A member of a JSON request that is text.
     fn text(&self, member: &str) -> Option<String> {
         match self {
-            Self::Json(input) => input.get(member).and_then(Value::as_str).map(str::to_owned),
+            Self::Secrets(input) | Self::Parameters(input) => {
+                input.get(member).and_then(Value::as_str).map(str::to_owned)
+            }
             Self::Form(_) | Self::Broken => None,
         }
     }
 
     fn resources(&self) -> Vec<String> {
         match self {
-            Self::Json(input) => secrets_manager::ids(input),
+            Self::Secrets(input) => secrets_manager::ids(input),
+            Self::Parameters(input) => system_manager::ids(input),
             Self::Form(form) => form.get("RoleArn").cloned().into_iter().collect(),
             Self::Broken => Vec::new(),
         }
+    }
+}
+
+/// An error of a JSON service. Some codes of AWS come without a message.
+fn error_object(error: &AwsError) -> Value {
+    match error.message.as_str() {
+        "" => serde_json::json!({"__type": error.code}),
+        message => serde_json::json!({"__type": error.code, "Message": message}),
     }
 }

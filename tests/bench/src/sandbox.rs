@@ -45,12 +45,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
 
     let hostile = hostile_guest()?;
-    let builtin = keyhole_builtin::find("secrets-manager").context("the built-in plugin is missing")?;
+    let builtin = |name| keyhole_builtin::find(name).context("a built-in plugin is missing");
+    let (secrets, parameters) = (builtin("secrets-manager")?, builtin("system-manager")?);
     let empty = Guest::measure(&engine, "empty", &hostile, folder.path())?;
-    let aws = Guest::measure(&engine, "secrets-manager", builtin.wasm, folder.path())?;
+    let aws = Guest::measure(&engine, secrets.name, secrets.wasm, folder.path())?;
+    let ssm = Guest::measure(&engine, parameters.name, parameters.wasm, folder.path())?;
 
     let mut table = Table::new(&["guest", "component", "machine code", "compile", "load from cache"]);
-    for guest in [&empty, &aws] {
+    for guest in [&empty, &aws, &ssm] {
         table.row([
             guest.name.to_owned(),
             format!("{} KiB", guest.wasm / 1024),
@@ -62,7 +64,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     table.print();
 
     let empty = empty.plugin(&engine, Grant::default(), store.ports()).await?;
-    let aws = aws.plugin(&engine, builtin.grant(), store.ports()).await?;
+    let aws = aws.plugin(&engine, secrets.grant(), store.ports()).await?;
+    let ssm = ssm.plugin(&engine, parameters.grant(), store.ports()).await?;
     let mut table = Table::new(&["fresh sandbox, one call", "p50", "p99"]);
     let nothing = latencies(arguments.calls, async || empty.validate("{}").await.map(drop)).await?;
     table.row(["an empty guest".to_owned(), micros(nothing.p50), micros(nothing.p99)]);
@@ -75,12 +78,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         micros(nothing.p50),
         micros(nothing.p99),
     ]);
-    let fetch = latencies(arguments.calls, async || fetch(&aws, "bench").await).await?;
-    table.row([
-        "Secrets Manager, one value fetched".to_owned(),
-        micros(fetch.p50),
-        micros(fetch.p99),
-    ]);
+    for (what, plugin) in [("Secrets Manager", &aws), ("Parameter Store", &ssm)] {
+        let fetch = latencies(arguments.calls, async || fetch(plugin, "bench").await).await?;
+        table.row([
+            format!("{what}, one value fetched"),
+            micros(fetch.p50),
+            micros(fetch.p99),
+        ]);
+    }
     table.print();
 
     let per_instance = memory_of_instances(&aws, &store, arguments.instances).await?;
@@ -221,14 +226,14 @@ async fn memory_of_instances(plugin: &Plugin, store: &Store, count: usize) -> an
     Ok(during.saturating_sub(before) / count as u64)
 }
 
-/// Answers every request with one secret, from memory; waits while its gate is closed.
+/// Answers every request with one secret that is a parameter as well, from memory; waits while its gate is closed.
 struct Store {
     endpoint: String,
     gate: Arc<tokio::sync::RwLock<()>>,
     waiting: tokio::sync::watch::Receiver<usize>,
 }
 
-const ANSWER: &[u8] = br#"{"ARN":"arn:aws:secretsmanager:eu-west-1:123456789012:secret:bench-AbCdEf","Name":"bench","VersionId":"0c2f7a1e-0000-4000-8000-000000000000","SecretString":"{\"username\":\"app\",\"password\":\"correct horse battery\"}","VersionStages":["AWSCURRENT"],"CreatedDate":1.7e9}"#;
+const ANSWER: &[u8] = br#"{"ARN":"arn:aws:secretsmanager:eu-west-1:123456789012:secret:bench-AbCdEf","Name":"bench","VersionId":"0c2f7a1e-0000-4000-8000-000000000000","SecretString":"{\"username\":\"app\",\"password\":\"correct horse battery\"}","VersionStages":["AWSCURRENT"],"CreatedDate":1.7e9,"Parameter":{"ARN":"arn:aws:ssm:eu-west-1:123456789012:parameter/bench","Name":"bench","Type":"SecureString","Value":"correct horse battery","Version":1,"LastModifiedDate":1.7e9,"DataType":"text"}}"#;
 
 impl Store {
     async fn start() -> anyhow::Result<Self> {
@@ -267,8 +272,7 @@ impl Store {
 
     fn ports(&self) -> Ports {
         let endpoint = self.endpoint.clone();
-        let overrides =
-            EndpointOverrides::from_env(|name| (name == "AWS_ENDPOINT_URL_SECRETS_MANAGER").then(|| endpoint.clone()));
+        let overrides = EndpointOverrides::from_env(|name| (name == "AWS_ENDPOINT_URL").then(|| endpoint.clone()));
         Ports {
             sessions: Arc::new(FixedSession),
             endpoints: overrides.unwrap_or_default(),

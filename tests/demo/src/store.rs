@@ -2,12 +2,19 @@
 
 use anyhow::Context as _;
 use keyhole_test_aws::{Credentials, FakeAws, FakeConfig};
-use keyhole_test_harness::{HostConfig, Moto, SecretsManagerEndpoint};
+use keyhole_test_harness::{HostConfig, Moto, ParameterStoreEndpoint, SecretsManagerEndpoint};
 
 /// The secret of the sample object.
 pub const SECRET: &str = "prod/database";
 
-/// A Secrets Manager.
+/// The parameters of the sample object: all below its path, and the one that it names.
+pub const PARAMETERS: [(&str, &str); 3] = [
+    ("/prod/app/endpoint", "https://orders.example.com"),
+    ("/prod/app/token", "sesame-open-1"),
+    ("/prod/shared/license", "KH-2026-0042"),
+];
+
+/// A Secrets Manager and a Parameter Store.
 pub enum Store {
     /// Our emulator, in this process.
     Fake(FakeAws),
@@ -82,6 +89,27 @@ impl Store {
             }
             Self::Real => Ok(false),
         }
+    }
+
+    /// Creates the sample parameters; false where nothing is written.
+    pub async fn put_parameters(&self, region: &str) -> anyhow::Result<bool> {
+        let store = match self {
+            Self::Fake(fake) => {
+                for (name, value) in PARAMETERS {
+                    fake.set_parameter(region, name, value);
+                }
+                return Ok(true);
+            }
+            Self::Endpoint { endpoint, .. } => ParameterStoreEndpoint::new(endpoint.url()),
+            Self::Real => return Ok(false),
+        };
+        for (name, value) in PARAMETERS {
+            store
+                .put_parameter(region, name, "SecureString", value)
+                .await
+                .context("cannot write the sample parameters")?;
+        }
+        Ok(true)
     }
 
     /// Tells the host where AWS is.

@@ -9,13 +9,14 @@ use keyhole_test_harness::{Host, HostConfig, apply, eventually};
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
 use kube::{Api, ResourceExt as _};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::Args;
 use crate::cluster::{Cluster, NAMESPACE};
 use crate::store::{SECRET, Store};
 
 const SAMPLE: &str = include_str!("../../../docs/examples/secrets-manager.yaml");
+const PARAMETERS_SAMPLE: &str = include_str!("../../../docs/examples/system-manager.yaml");
 const INTERVAL: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -49,7 +50,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let store = Store::open(&aws).await?;
     let first = json!({"username": "app", "password": "correct-horse-battery-1"}).to_string();
-    step(2, &format!("AWS Secrets Manager: {}.", store.name()));
+    step(
+        2,
+        &format!("AWS Secrets Manager and Parameter Store: {}.", store.name()),
+    );
     if store.put(&region, &first).await? {
         line(&format!("{SECRET} in {region} is {first}"));
     }
@@ -63,25 +67,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     step(3, &format!("Keyhole runs ({}).", seconds(begun.elapsed())));
     line(&format!("to Kubernetes it is {}", cluster.host_is));
 
-    let sample = sample(&region, secret.as_deref())?;
-    step(4, "kubectl apply:");
-    for text in serde_saphyr::to_string(&sample)?.lines() {
-        line(text);
-    }
-    let begun = Instant::now();
-    apply(&cluster.client, &sample).await?;
     let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+    let mut sample = sample(SAMPLE, &region).context("docs/examples/secrets-manager.yaml")?;
+    if let Some(secret) = &secret {
+        spec_of(&mut sample)?.insert("data".to_owned(), json!([{"key": secret, "name": "value"}]));
+    }
     let name = sample.name_any();
-    let data = wait_for(&cluster, &secrets, &name, |_| true).await?;
-    step(
-        5,
-        &format!(
-            "{}, {}: the Secret {NAMESPACE}/{name} is there.",
-            status(&cluster, &name).await?,
-            seconds(begun.elapsed())
-        ),
-    );
-    show(&data, matches!(store, Store::Real));
+    step(4, "kubectl apply:");
+    serve(&cluster, &secrets, &sample, 5, matches!(store, Store::Real)).await?;
     if let Some(seen) = store.seen() {
         line(&format!("AWS saw {seen}"));
     }
@@ -102,6 +95,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         ));
         show(&data, false);
     }
+    if store.put_parameters(&region).await? {
+        let sample = self::sample(PARAMETERS_SAMPLE, &region).context("docs/examples/system-manager.yaml")?;
+        step(
+            7,
+            "The same from Parameter Store: a path and a single parameter. kubectl apply:",
+        );
+        serve(&cluster, &secrets, &sample, 8, false).await?;
+        if let Some(seen) = store.seen() {
+            line(&format!("AWS saw {seen}"));
+        }
+    }
     if !once {
         stay(&cluster, &store, &region).await?;
     }
@@ -109,20 +113,41 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     cluster.leave().await
 }
 
-/// The sample object, with the user's secret in place of ours where there is one.
-fn sample(region: &str, secret: Option<&str>) -> anyhow::Result<DynamicObject> {
-    let mut sample: DynamicObject = serde_saphyr::from_str(SAMPLE).context("docs/examples/secrets-manager.yaml")?;
+/// A sample object, for this region.
+fn sample(text: &str, region: &str) -> anyhow::Result<DynamicObject> {
+    let mut sample: DynamicObject = serde_saphyr::from_str(text)?;
     sample.metadata.namespace = Some(NAMESPACE.to_owned());
-    let spec = sample
-        .data
-        .get_mut("spec")
-        .and_then(Value::as_object_mut)
-        .context("the sample has no spec")?;
-    spec.insert("region".to_owned(), json!(region));
-    if let Some(secret) = secret {
-        spec.insert("data".to_owned(), json!([{"key": secret, "name": "value"}]));
-    }
+    spec_of(&mut sample)?.insert("region".to_owned(), json!(region));
     Ok(sample)
+}
+
+fn spec_of(sample: &mut DynamicObject) -> anyhow::Result<&mut Map<String, Value>> {
+    let spec = sample.data.get_mut("spec").and_then(Value::as_object_mut);
+    spec.context("the sample has no spec")
+}
+
+/// Applies a sample object and shows its Secret, which is the next step.
+async fn serve(
+    cluster: &Cluster,
+    secrets: &Api<Secret>,
+    sample: &DynamicObject,
+    next: u8,
+    redact: bool,
+) -> anyhow::Result<()> {
+    for text in serde_saphyr::to_string(sample)?.lines() {
+        line(text);
+    }
+    let begun = Instant::now();
+    apply(&cluster.client, sample).await?;
+    let name = sample.name_any();
+    let data = wait_for(cluster, secrets, &name, |_| true).await?;
+    let (status, time) = (status(cluster, &name).await?, seconds(begun.elapsed()));
+    step(
+        next,
+        &format!("{status}, {time}: the Secret {NAMESPACE}/{name} is there."),
+    );
+    show(&data, redact);
+    Ok(())
 }
 
 type Data = BTreeMap<String, Vec<u8>>;

@@ -20,6 +20,9 @@ fn shows_the_value_and_its_rotation(text: &str) {
             .unwrap_or_else(|| panic!("no {wanted} in\n{text}"))
     };
     assert!(place("password: correct-horse-battery-1") < place("password: correct-horse-battery-2"));
+    // Parameter Store, by path and by key.
+    place("token: sesame-open-1");
+    place("license-key: KH-2026-0042");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 
 mod cluster_setup;
 mod control_plane;
+mod emulator;
 mod eventually;
 mod host;
 mod http;
@@ -18,14 +19,13 @@ mod ports;
 mod process;
 mod proxy;
 mod scratch;
-mod secrets_manager;
 
 pub use cluster_setup::{Installed, Manifest, apply};
 pub use control_plane::{ControlPlane, client};
+pub use emulator::{ParameterStoreEndpoint, SecretsManagerEndpoint};
 pub use eventually::{eventually, eventually_blocking};
 pub use host::{Host, HostConfig, Metrics, keyhole_binary};
 pub use moto::Moto;
 pub use process::Process;
 pub use proxy::Proxy;
 pub use scratch::Scratch;
-pub use secrets_manager::SecretsManagerEndpoint;

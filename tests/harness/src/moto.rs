@@ -9,10 +9,10 @@ use anyhow::Context as _;
 use keyhole_test_assets::MotoEnvironment;
 use keyhole_test_aws::Credentials;
 
+use crate::emulator::{ParameterStoreEndpoint, SecretsManagerEndpoint};
 use crate::eventually::eventually;
 use crate::process::Process;
 use crate::scratch::Scratch;
-use crate::secrets_manager::SecretsManagerEndpoint;
 use crate::{http, ports};
 
 /// Importing all of moto takes seconds.
@@ -83,5 +83,11 @@ impl Moto {
     #[must_use]
     pub fn secrets_manager(&self) -> SecretsManagerEndpoint {
         SecretsManagerEndpoint::new(&self.endpoint)
+    }
+
+    /// Its Parameter Store.
+    #[must_use]
+    pub fn parameter_store(&self) -> ParameterStoreEndpoint {
+        ParameterStoreEndpoint::new(&self.endpoint)
     }
 }

@@ -9,9 +9,18 @@ use crate::world::World;
 
 #[tokio::test]
 async fn the_grant_is_what_the_plugin_wants() {
-    let world = World::new().await;
+    let worlds = [
+        ("secrets-manager", World::new().await),
+        ("system-manager", World::parameters().await),
+    ];
+    for (name, world) in worlds {
+        is_granted_what_it_wants(name, &world);
+    }
+}
+
+fn is_granted_what_it_wants(name: &str, world: &World) {
     let description = world.plugin.description();
-    let grant = keyhole_builtin::find("secrets-manager").unwrap().grant();
+    let grant = keyhole_builtin::find(name).unwrap().grant();
     let wanted: BTreeSet<String> = description.hosts.iter().map(ToString::to_string).collect();
     let granted: BTreeSet<String> = grant.hosts.iter().map(HostPattern::to_string).collect();
     assert_eq!(wanted, granted);
@@ -40,6 +49,23 @@ async fn names_batch_size_and_schemas_are_those_of_kes_manifests() {
     let options = &description.options_schema;
     let names: Vec<_> = options["properties"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["versionId", "versionStage"]);
+}
+
+#[tokio::test]
+async fn parameters_have_options_that_say_what_they_are_for() {
+    let world = World::parameters().await;
+    let description = world.plugin.description();
+    assert_eq!(description.name, "system-manager");
+    assert_eq!(description.backend_types.len(), 1);
+    assert_eq!(description.backend_types[0].name, "systemManager");
+    assert_eq!(description.max_batch.get(), 10);
+    let options = &description.options_schema["properties"];
+    let names: Vec<_> = options.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["joinPathWith", "stringList"]);
+    for (name, word) in [("joinPathWith", "last segment"), ("stringList", "name=value")] {
+        assert_eq!(options[name]["x-keyhole-scope"], "object");
+        assert!(options[name]["description"].as_str().unwrap().contains(word), "{name}");
+    }
 }
 
 #[tokio::test]

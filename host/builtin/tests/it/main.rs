@@ -10,5 +10,7 @@
 
 mod description;
 mod faults;
+mod parameter_faults;
 mod secrets_manager;
+mod system_manager;
 mod world;

@@ -18,14 +18,17 @@ use serde_json::{Value as Json, json};
 
 pub const REGION: &str = "eu-west-1";
 
-/// One engine and one compilation for all tests of the process.
-fn compiled() -> &'static (Engine, Component) {
-    static COMPILED: OnceLock<(Engine, Component)> = OnceLock::new();
-    COMPILED.get_or_init(|| {
-        let engine = Engine::new(&EngineConfig::default()).unwrap();
-        let component = Component::compile(&engine, keyhole_builtin::find("secrets-manager").unwrap().wasm).unwrap();
-        (engine, component)
-    })
+/// One engine for all tests of the process, and one compilation of each plugin.
+fn compiled(name: &'static str) -> (&'static Engine, Component) {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    static COMPONENTS: Mutex<BTreeMap<&str, Component>> = Mutex::new(BTreeMap::new());
+    let engine = ENGINE.get_or_init(|| Engine::new(&EngineConfig::default()).unwrap());
+    let mut components = COMPONENTS.lock().unwrap();
+    let component = components.entry(name).or_insert_with(|| {
+        let wasm = keyhole_builtin::find(name).unwrap().wasm;
+        Component::compile(engine, wasm).unwrap()
+    });
+    (engine, component.clone())
 }
 
 pub struct World {
@@ -41,16 +44,31 @@ impl World {
         Self::with(FakeConfig::default(), |_| {}).await
     }
 
+    /// Secrets Manager.
     pub async fn with(config: FakeConfig, change: impl FnOnce(&mut Grant)) -> Self {
+        Self::of("secrets-manager", config, change).await
+    }
+
+    /// Parameter Store.
+    pub async fn parameters() -> Self {
+        Self::parameters_with(|_| {}).await
+    }
+
+    /// Parameter Store, under another grant.
+    pub async fn parameters_with(change: impl FnOnce(&mut Grant)) -> Self {
+        Self::of("system-manager", FakeConfig::default(), change).await
+    }
+
+    async fn of(name: &'static str, config: FakeConfig, change: impl FnOnce(&mut Grant)) -> Self {
         let aws = FakeAws::start(config).unwrap();
-        let builtin = keyhole_builtin::find("secrets-manager").unwrap();
+        let builtin = keyhole_builtin::find(name).unwrap();
         let mut grant = builtin.grant();
         change(&mut grant);
         let stats = Arc::new(Stats::default());
         let ports = Ports {
             sessions: Arc::new(Sessions::of(&aws)),
             endpoints: EndpointOverrides::default()
-                .with("secretsmanager", &aws.endpoint())
+                .with(&builtin.grant().aws[0].service, &aws.endpoint())
                 .unwrap(),
             network: Network::direct(),
             api_server: Vec::new(),
@@ -60,8 +78,8 @@ impl World {
             name: builtin.name.into(),
             digest: builtin.digest.as_str().into(),
         };
-        let (engine, component) = compiled();
-        let plugin = Plugin::load(engine, component.clone(), id, grant, ports).await.unwrap();
+        let (engine, component) = compiled(name);
+        let plugin = Plugin::load(engine, component, id, grant, ports).await.unwrap();
         Self {
             aws,
             plugin,
@@ -97,6 +115,17 @@ impl World {
         let counts = self.aws.counts();
         assert_eq!(counts.refused, 0, "every signature is right");
         (counts.of("GetSecretValue"), counts.of("BatchGetSecretValue"))
+    }
+}
+
+impl World {
+    /// Calls of GetParameter, GetParameters and GetParametersByPath so far.
+    pub fn parameter_calls(&self) -> (u64, u64, u64) {
+        let counts = self.aws.counts();
+        assert_eq!(counts.refused, 0, "every signature is right");
+        let [one, many, path] =
+            ["GetParameter", "GetParameters", "GetParametersByPath"].map(|operation| counts.of(operation));
+        (one, many, path)
     }
 }
 
@@ -169,6 +198,19 @@ pub fn with_options(key: &str, options: Json) -> PlannedRequest {
     };
     PlannedRequest {
         request,
+        known_version: None,
+    }
+}
+
+/// Everything under a path.
+pub fn path(path: &str, recursive: bool, options: Json) -> PlannedRequest {
+    let selector = Selector::Prefix {
+        path: path.into(),
+        recursive,
+    };
+    let options = JsonText::new(options.as_object().unwrap());
+    PlannedRequest {
+        request: Request { selector, options },
         known_version: None,
     }
 }

@@ -10,6 +10,7 @@
 
 mod compile;
 mod documents;
+mod parameters;
 mod render;
 mod run;
 

@@ -1,100 +1,22 @@
 //! The real SDK against canned answers: what goes out, and what is made of what comes in.
 
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_runtime_api::http::StatusCode;
-use aws_smithy_types::body::SdkBody;
 use futures_executor::block_on;
+use keyhole_aws::Cause;
+use keyhole_aws::canned::{Canned, everywhere, region};
 use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::describe::describe;
 use crate::settings::Options;
 
-type Answer = Option<(u16, &'static [(&'static str, &'static str)], String)>;
-
-/// A server that gives one answer, or none at all, and keeps what it was asked.
-#[derive(Clone, Debug)]
-struct Canned {
-    answer: Answer,
-    asked: Arc<Mutex<Vec<(String, String, Json)>>>,
+fn aws(server: &Canned) -> Aws {
+    Aws::new(&server.sdk(&region("eu-west-1")))
 }
 
-impl Canned {
-    fn new(status: u16, body: impl ToString) -> Self {
-        Self {
-            answer: Some((status, &[], body.to_string())),
-            asked: Arc::default(),
-        }
-    }
-
-    fn aws(&self, settings: &Settings) -> Aws {
-        Aws::new(
-            settings,
-            Duration::ZERO,
-            SharedHttpClient::new(self.clone()),
-            SharedAsyncSleep::new(Never),
-        )
-    }
-
-    fn get(&self, options: &Options) -> Result<Fetched, Fault> {
-        block_on(self.aws(&region("eu-west-1")).get(&Ask::new("prod/db", options)))
-    }
-
-    /// URL, action and body of the request.
-    fn asked(&self) -> (String, String, Json) {
-        self.asked.lock().unwrap().pop().unwrap()
-    }
-}
-
-impl HttpClient for Canned {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-impl HttpConnector for Canned {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let action = request.headers().get("x-amz-target").unwrap().to_owned();
-        let signature = request.headers().get("authorization").unwrap();
-        assert!(signature.contains("Credential=KEYHOLE/"), "{signature}");
-        let body = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        self.asked
-            .lock()
-            .unwrap()
-            .push((request.uri().to_owned(), action, body));
-        let Some((status, headers, body)) = &self.answer else {
-            return HttpConnectorFuture::ready(Err(ConnectorError::io("refused".into())));
-        };
-        let mut response = HttpResponse::new(StatusCode::try_from(*status).unwrap(), SdkBody::from(body.as_str()));
-        for (name, value) in *headers {
-            response.headers_mut().insert(*name, *value);
-        }
-        HttpConnectorFuture::ready(Ok(response))
-    }
-}
-
-#[derive(Debug)]
-struct Never;
-
-impl AsyncSleep for Never {
-    fn sleep(&self, _: Duration) -> Sleep {
-        Sleep::new(std::future::pending())
-    }
-}
-
-fn region(region: &str) -> Settings {
-    Settings {
-        region: region.to_owned(),
-        ..Settings::default()
-    }
+fn get(server: &Canned, options: &Options) -> Result<Fetched, Fault> {
+    block_on(aws(server).get(&Ask::new("prod/db", options)))
 }
 
 fn options(stage: Option<&str>, id: Option<&str>) -> Options {
@@ -121,7 +43,7 @@ fn the_stage_is_always_sent_except_beside_an_id() {
             json!({"SecretId": "prod/db", "VersionId": "7"}),
         ),
     ] {
-        server.get(&options).unwrap();
+        get(&server, &options).unwrap();
         let (url, action, body) = server.asked();
         assert_eq!(url, "https://secretsmanager.eu-west-1.amazonaws.com/");
         assert_eq!((action.as_str(), body), ("secretsmanager.GetSecretValue", sent));
@@ -130,7 +52,7 @@ fn the_stage_is_always_sent_except_beside_an_id() {
 
 #[test]
 fn bytes_are_preferred_over_text_and_neither_is_a_fault() {
-    let get = |body: Json| Canned::new(200, body).get(&Options::default());
+    let get = |body: Json| get(&Canned::new(200, body), &Options::default());
     let bytes = get(json!({"SecretBinary": "AAH/", "SecretString": "x", "VersionId": "7"})).unwrap();
     assert_eq!(
         bytes,
@@ -156,7 +78,7 @@ fn a_batch_sends_names_and_token_and_reads_values_and_errors() {
             "NextToken": "t2",
         }),
     );
-    let page = block_on(server.aws(&region("eu-west-1")).batch(&["a", "b"], Some("t1"))).unwrap();
+    let page = block_on(aws(&server).batch(&["a", "b"], Some("t1"))).unwrap();
     let (_, action, body) = server.asked();
     assert_eq!(action, "secretsmanager.BatchGetSecretValue");
     assert_eq!(body, json!({"SecretIdList": ["a", "b"], "NextToken": "t1"}));
@@ -171,7 +93,7 @@ fn a_batch_sends_names_and_token_and_reads_values_and_errors() {
 #[test]
 fn an_error_gives_code_message_status_and_retry_after() {
     let body = json!({"__type": "com.amazonaws.secretsmanager#ResourceNotFoundException", "Message": "can't find"});
-    let fault = Canned::new(400, body).get(&Options::default()).unwrap_err();
+    let fault = get(&Canned::new(400, body), &Options::default()).unwrap_err();
     let code = "ResourceNotFoundException".to_owned();
     let expected = Fault {
         status: Some(400),
@@ -184,13 +106,8 @@ fn an_error_gives_code_message_status_and_retry_after() {
         (&[("x-amz-retry-after", "1500")], Some(Duration::from_millis(1500))),
         (&[("retry-after", "soon")], None),
     ] {
-        let answer = Some((400, headers, json!({"__type": "ThrottlingException"}).to_string()));
-        let fault = Canned {
-            answer,
-            asked: Arc::default(),
-        }
-        .get(&Options::default())
-        .unwrap_err();
+        let server = Canned::with(400, headers, json!({"__type": "ThrottlingException"}));
+        let fault = get(&server, &Options::default()).unwrap_err();
         assert_eq!(
             (fault.code.as_deref(), fault.retry_after),
             (Some("ThrottlingException"), after)
@@ -200,17 +117,9 @@ fn an_error_gives_code_message_status_and_retry_after() {
 
 #[test]
 fn each_fault_is_met_once_because_the_host_retries() {
-    for answer in [
-        Some((500, &[] as &[_], "{}".to_owned())),
-        Some((429, &[], "{}".to_owned())),
-        None,
-    ] {
-        let server = Canned {
-            answer,
-            asked: Arc::default(),
-        };
-        server.get(&Options::default()).unwrap_err();
-        assert_eq!(server.asked.lock().unwrap().len(), 1);
+    for server in [Canned::new(500, "{}"), Canned::new(429, "{}"), Canned::absent()] {
+        get(&server, &Options::default()).unwrap_err();
+        assert_eq!(server.waiting(), 1);
     }
 }
 
@@ -218,47 +127,24 @@ fn each_fault_is_met_once_because_the_host_retries() {
 fn nothing_of_an_unreadable_answer_is_kept() {
     let leak = r#"{"SecretString": "hunter2", "VersionId": 7 <html>"#;
     for status in [200, 400, 500] {
-        let fault = Canned::new(status, leak).get(&Options::default()).unwrap_err();
+        let fault = get(&Canned::new(status, leak), &Options::default()).unwrap_err();
         assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
     }
-    let fault = Canned::new(200, leak).get(&Options::default()).unwrap_err();
+    let fault = get(&Canned::new(200, leak), &Options::default()).unwrap_err();
     assert_eq!(fault.cause, Cause::Unreadable);
-    let unreachable = Canned {
-        answer: None,
-        asked: Arc::default(),
-    }
-    .get(&Options::default())
-    .unwrap_err();
+    let unreachable = get(&Canned::absent(), &Options::default()).unwrap_err();
     assert_eq!(unreachable, Fault::of(Cause::Unreachable));
 }
 
 #[test]
 fn the_endpoints_of_all_partitions_are_among_the_wanted_hosts() {
     let wanted = format!("{:?}", describe());
-    for name in [
-        "eu-west-1",
-        "us-gov-west-1",
-        "cn-north-1",
-        "eusc-de-east-1",
-        "us-iso-east-1",
-        "us-isob-east-1",
-        "eu-isoe-west-1",
-        "us-isof-south-1",
-        "xx-new-9",
-    ] {
-        for (use_fips_endpoint, use_dualstack_endpoint) in [(false, false), (true, false), (false, true), (true, true)]
-        {
-            let settings = Settings {
-                region: name.to_owned(),
-                use_fips_endpoint,
-                use_dualstack_endpoint,
-            };
-            let server = Canned::new(200, json!({"SecretString": "x"}));
-            block_on(server.aws(&settings).get(&Ask::new("a", &Options::default()))).unwrap();
-            let url = server.asked().0;
-            let host = url.strip_prefix("https://").unwrap().trim_end_matches('/');
-            let pattern = host.replacen(name, "{region}", 1);
-            assert!(wanted.contains(&format!("{pattern:?}")), "{host}");
-        }
+    for settings in everywhere() {
+        let server = Canned::new(200, json!({"SecretString": "x"}));
+        block_on(Aws::new(&server.sdk(&settings)).get(&Ask::new("a", &Options::default()))).unwrap();
+        let url = server.asked().0;
+        let host = url.strip_prefix("https://").unwrap().trim_end_matches('/');
+        let pattern = host.replacen(&settings.region, "{region}", 1);
+        assert!(wanted.contains(&format!("{pattern:?}")), "{host}");
     }
 }

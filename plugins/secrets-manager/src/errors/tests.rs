@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use keyhole_sdk::ErrorKind;
 
 use super::*;
@@ -165,14 +163,6 @@ fn each_code_of_the_service_has_its_kind() {
 }
 
 #[test]
-fn a_secret_whose_name_speaks_of_kms_is_not_taken_for_its_key() {
-    let message = "User: x is not authorized to perform: secretsmanager:GetSecretValue on resource: prod/kms-token";
-    assert_eq!(fault("AccessDeniedException", message).class(), Class::Denied);
-    let message = "User: x is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/2";
-    assert_eq!(fault("AccessDeniedException", message).class(), Class::KeyDenied);
-}
-
-#[test]
 fn a_refused_version_points_at_the_option() {
     let invalid = fault(
         "ValidationException",
@@ -198,56 +188,6 @@ fn a_refused_version_points_at_the_option() {
 }
 
 #[test]
-fn without_a_code_the_status_decides() {
-    let status = |status| {
-        Fault {
-            status: Some(status),
-            ..Fault::default()
-        }
-        .class()
-    };
-    assert_eq!(
-        [401, 403, 429, 500, 502, 503, 404].map(status),
-        [
-            Class::Unauthenticated,
-            Class::Denied,
-            Class::Throttled,
-            Class::Unavailable,
-            Class::Unavailable,
-            Class::Unavailable,
-            Class::Unavailable
-        ]
-    );
-    assert_eq!(
-        explained(
-            &Fault {
-                status: Some(502),
-                ..Fault::default()
-            },
-            &current()
-        )
-        .1,
-        "Secrets Manager in eu-west-1 fails with HTTP 502"
-    );
-}
-
-#[test]
-fn what_the_store_wishes_is_passed_on() {
-    let after = Some(Duration::from_secs(7));
-    let throttled = Fault {
-        retry_after: after,
-        ..fault("ThrottlingException", "")
-    };
-    assert_eq!(explained(&throttled, &current()).0, ErrorKind::Throttled(after));
-    let busy = Fault {
-        retry_after: after,
-        status: Some(503),
-        ..Fault::default()
-    };
-    assert_eq!(explained(&busy, &current()).0, ErrorKind::Unavailable(after));
-}
-
-#[test]
 fn faults_that_are_no_answer_say_so() {
     for (cause, words) in [
         (Cause::Unreachable, "cannot be reached"),
@@ -261,14 +201,4 @@ fn faults_that_are_no_answer_say_so() {
     let (kind, message) = explained(&Fault::of(Cause::NoValue), &current());
     assert_eq!(kind, ErrorKind::NotFound);
     assert!(message.contains("neither text nor bytes"), "{message}");
-}
-
-#[test]
-fn a_quotation_is_one_line_and_short() {
-    let long = format!("first\nsecond {}", "ä".repeat(2000));
-    let message = explained(&fault("AccessDeniedException", &long), &current()).1;
-    assert!(
-        message.len() < 1024 && message.contains("first second ä") && message.ends_with("...)"),
-        "{message}"
-    );
 }

@@ -1,11 +1,10 @@
 use futures_executor::block_on;
+use keyhole_aws::Fault;
 use keyhole_sdk::{Error, ErrorKind, Selector, log, session};
 
 use super::*;
 use crate::ask::Version;
 use crate::fake::{Fake, fault, unreachable};
-use crate::fault::Fault;
-use crate::single::CONCURRENCY;
 
 fn request(key: &str) -> Request<Options> {
     Request {
@@ -166,7 +165,7 @@ fn a_batch_that_fails_for_any_other_reason_is_asked_singly_and_not_remembered() 
             ("value of a", "value of b"),
             "{shown}"
         );
-        assert!(!batch::is_denied(), "{shown}");
+        assert!(!is_denied(), "{shown}");
     }
 }
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use keyhole_test_aws::{Credentials, FakeAws, FakeConfig};
 
-/// Secrets Manager and STS on 127.0.0.1, with every signature verified. Control API: see /_fake/ in the documentation.
+/// Secrets Manager, Parameter Store and STS on 127.0.0.1, with every signature verified. Control API: see /_fake/ in the documentation.
 #[derive(Parser)]
 struct Args {
     /// Port on 127.0.0.1; 0 takes a free one
@@ -30,6 +30,9 @@ struct Args {
     /// A secret at start, as REGION/NAME=VALUE; may be repeated
     #[arg(long = "secret", value_name = "REGION/NAME=VALUE")]
     secrets: Vec<String>,
+    /// A SecureString at start, as REGION/NAME=VALUE, with two slashes where the name starts with one; may be repeated
+    #[arg(long = "parameter", value_name = "REGION/NAME=VALUE")]
+    parameters: Vec<String>,
     /// Secrets at start: a JSON file {"REGION": {"NAME": "VALUE"}}
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
@@ -43,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         access_key_id,
         secret_access_key,
         secrets,
+        parameters,
         seed,
     } = Args::parse();
     let fake = FakeAws::start(FakeConfig {
@@ -57,9 +61,12 @@ fn main() -> anyhow::Result<()> {
         ..FakeConfig::default()
     })?;
     for secret in &secrets {
-        let (place, value) = secret.split_once('=').context("--secret takes REGION/NAME=VALUE")?;
-        let (region, name) = place.split_once('/').context("--secret takes REGION/NAME=VALUE")?;
+        let (region, name, value) = entry(secret).context("--secret takes REGION/NAME=VALUE")?;
         fake.set_secret(region, name, value);
+    }
+    for parameter in &parameters {
+        let (region, name, value) = entry(parameter).context("--parameter takes REGION/NAME=VALUE")?;
+        fake.set_parameter(region, name, value);
     }
     if let Some(path) = seed {
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -76,4 +83,11 @@ fn main() -> anyhow::Result<()> {
     loop {
         std::thread::park();
     }
+}
+
+/// Region, name and value of an argument.
+fn entry(argument: &str) -> Option<(&str, &str, &str)> {
+    let (place, value) = argument.split_once('=')?;
+    let (region, name) = place.split_once('/')?;
+    Some((region, name, value))
 }

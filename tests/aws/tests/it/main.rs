@@ -13,3 +13,4 @@ mod secrets_manager;
 mod signature;
 mod signer;
 mod sts;
+mod system_manager;

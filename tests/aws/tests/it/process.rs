@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use keyhole_test_aws::{Deny, FakeAwsClient, Fault};
+use keyhole_test_aws::{Deny, FakeAwsClient, Fault, ParameterSeed, ParameterType};
 
 struct Process(Child);
 
@@ -27,9 +27,17 @@ fn start(args: &[&str]) -> (Process, FakeAwsClient) {
 
 #[tokio::test]
 async fn a_process_is_steered_over_http() {
-    let (_process, fake) = start(&["--secret", "eu-west-1/seed=first"]);
+    let (_process, fake) = start(&["--secret", "eu-west-1/seed=first", "--parameter", "eu-west-1//seed=x"]);
     fake.set_secret("eu-west-1", "team/db", "one").await.unwrap();
     fake.set_secrets("eu-west-1", &BTreeMap::from([("many".to_owned(), "two".to_owned())]))
+        .await
+        .unwrap();
+    fake.set_parameter("eu-west-1", "/app/one", "one").await.unwrap();
+    let list = ParameterSeed {
+        r#type: ParameterType::StringList,
+        value: "a,b".to_owned(),
+    };
+    fake.set_parameters("eu-west-1", &BTreeMap::from([("/app/many".to_owned(), list)]))
         .await
         .unwrap();
     fake.fault(&Fault::on("GetSecretValue").throttle()).await.unwrap();
@@ -47,5 +55,10 @@ async fn a_process_is_steered_over_http() {
             fake.remove_secret("eu-west-1", name).await.is_err(),
             "{name} was there, and is gone"
         );
+    }
+    for name in ["/seed", "/app/one", "/app/many"] {
+        fake.remove_parameter("eu-west-1", name).await.unwrap();
+        let again = fake.remove_parameter("eu-west-1", name).await;
+        assert!(again.is_err(), "{name} was there, and is gone");
     }
 }

@@ -18,6 +18,8 @@ pub struct Signer {
     pub credentials: Credentials,
     pub region: String,
     pub service: String,
+    /// What stands before the operation in `X-Amz-Target`.
+    pub target: &'static str,
     pub time: SystemTime,
     endpoint: String,
     http: Client<HttpConnector, Full<Bytes>>,
@@ -35,6 +37,7 @@ impl Signer {
             credentials: fake.base_credentials(),
             region: "eu-west-1".to_owned(),
             service: "secretsmanager".to_owned(),
+            target: "secretsmanager",
             time: SystemTime::now(),
             endpoint: fake.endpoint(),
             http: Client::builder(TokioExecutor::new()).build_http(),
@@ -49,19 +52,27 @@ impl Signer {
         }
     }
 
+    pub fn ssm(fake: &FakeAws) -> Self {
+        Self {
+            service: "ssm".to_owned(),
+            target: "AmazonSSM",
+            ..Self::new(fake)
+        }
+    }
+
     pub fn with(mut self, credentials: Credentials) -> Self {
         self.credentials = credentials;
         self
     }
 
-    /// A signed request to Secrets Manager.
+    /// A signed request to a JSON service.
     pub fn request(&self, operation: &str, input: &Value) -> Request<Full<Bytes>> {
         self.request_for_host(self.endpoint.strip_prefix("http://").unwrap(), operation, input)
     }
 
     /// The same under another `Host`, as when a canonical name leads here.
     pub fn request_for_host(&self, host: &str, operation: &str, input: &Value) -> Request<Full<Bytes>> {
-        let target = format!("secretsmanager.{operation}");
+        let target = format!("{}.{operation}", self.target);
         let headers = [
             ("content-type", "application/x-amz-json-1.1"),
             ("x-amz-target", target.as_str()),

@@ -7,6 +7,7 @@
 mod crd;
 mod legacy;
 mod merging;
+mod parameters;
 mod secrets;
 mod values;
 mod writing;

@@ -1,4 +1,7 @@
-//! What went wrong at Secrets Manager, before it is put into words.
+//! What went wrong at a service of AWS, before it is put into words.
+//!
+//! One table for all services: no code means two things, and a code that is common to all of them must
+//! not come to be throttling in one plugin and an outage in the other.
 
 use std::time::Duration;
 
@@ -32,16 +35,16 @@ pub enum Cause {
     Unreadable,
     /// The SDK could not make a request of the question.
     NotSent,
-    /// The answer holds neither text nor bytes.
+    /// The answer holds no value.
     NoValue,
 }
 
 /// Faults that are told apart, for what they mean to the user and to the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// No such secret, or no such version of it.
+    /// No such entry, or no such version of it.
     NotFound,
-    /// The secret is there but cannot be read in its present state.
+    /// The entry is there but cannot be read in its present state.
     NotReadable,
     /// The identity may not read it.
     Denied,
@@ -63,6 +66,7 @@ pub enum Class {
 
 impl Fault {
     /// A fault that is no answer of the service.
+    #[must_use]
     pub fn of(cause: Cause) -> Self {
         Self {
             cause,
@@ -70,7 +74,8 @@ impl Fault {
         }
     }
 
-    /// An error that a batch reports for one of its secrets.
+    /// An error that a batch reports for one of its members.
+    #[must_use]
     pub fn refused(code: Option<String>, message: Option<String>) -> Self {
         Self {
             code,
@@ -79,8 +84,10 @@ impl Fault {
         }
     }
 
-    /// What the fault means. The codes are those of the service's API reference ("Errors" of
-    /// GetSecretValue and "Common Error Types"), with the older spellings that gateways still use.
+    /// What the fault means. The codes are those of the services' API references ("Errors" of the
+    /// operations that plugins use, and "Common Error Types"), with the older spellings that gateways
+    /// still use.
+    #[must_use]
     pub fn class(&self) -> Class {
         match self.cause {
             Cause::Refused => {}
@@ -89,7 +96,7 @@ impl Fault {
             Cause::Unreachable | Cause::TimedOut | Cause::Unreadable => return Class::Unavailable,
         }
         match self.code.as_deref().unwrap_or_default() {
-            "ResourceNotFoundException" => Class::NotFound,
+            "ResourceNotFoundException" | "ParameterNotFound" | "ParameterVersionNotFound" => Class::NotFound,
             "InvalidRequestException" => Class::NotReadable,
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation"
                 if self.mentions("access to kms") || self.mentions("kms:") =>
@@ -97,7 +104,7 @@ impl Fault {
                 Class::KeyDenied
             }
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Class::Denied,
-            "DecryptionFailure" | "DecryptionFailureException" => Class::Undecryptable,
+            "DecryptionFailure" | "DecryptionFailureException" | "InvalidKeyId" => Class::Undecryptable,
             "ThrottlingException"
             | "Throttling"
             | "ThrottledException"
@@ -125,6 +132,7 @@ impl Fault {
             | "InvalidParameterValue"
             | "InvalidParameterCombination"
             | "InvalidNextTokenException"
+            | "InvalidNextToken"
             | "ValidationException"
             | "ValidationError" => Class::InvalidParameter,
             "UnknownOperationException" | "InvalidAction" | "NotImplemented" => Class::UnknownAction,
@@ -139,9 +147,78 @@ impl Fault {
     }
 
     /// Whether the service's message contains this, whatever the case.
+    #[must_use]
     pub fn mentions(&self, words: &str) -> bool {
         self.message
             .as_deref()
             .is_some_and(|message| message.to_ascii_lowercase().contains(words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: &str, message: &str) -> Fault {
+        Fault {
+            status: Some(400),
+            ..Fault::refused(Some(code.to_owned()), Some(message.to_owned()))
+        }
+    }
+
+    #[test]
+    fn a_name_that_speaks_of_kms_is_not_taken_for_a_key() {
+        let message = "User: x is not authorized to perform: secretsmanager:GetSecretValue on resource: prod/kms-token";
+        assert_eq!(refused("AccessDeniedException", message).class(), Class::Denied);
+        let message = "User: x is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/2";
+        assert_eq!(refused("AccessDeniedException", message).class(), Class::KeyDenied);
+        let message = "Access to KMS is not allowed";
+        assert_eq!(refused("AccessDeniedException", message).class(), Class::KeyDenied);
+    }
+
+    #[test]
+    fn codes_of_all_services_have_their_class() {
+        for (code, class) in [
+            ("ResourceNotFoundException", Class::NotFound),
+            ("ParameterNotFound", Class::NotFound),
+            ("ParameterVersionNotFound", Class::NotFound),
+            ("InvalidRequestException", Class::NotReadable),
+            ("DecryptionFailure", Class::Undecryptable),
+            ("InvalidKeyId", Class::Undecryptable),
+            ("ThrottlingException", Class::Throttled),
+            ("UnrecognizedClientException", Class::Unauthenticated),
+            ("ValidationException", Class::InvalidParameter),
+            ("InvalidNextToken", Class::InvalidParameter),
+            ("UnknownOperationException", Class::UnknownAction),
+            ("InternalServiceError", Class::Unavailable),
+            ("InternalServerError", Class::Unavailable),
+            ("SomethingNew", Class::Unavailable),
+        ] {
+            assert_eq!(refused(code, "").class(), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn without_a_code_the_status_decides() {
+        let status = |status| {
+            Fault {
+                status: Some(status),
+                ..Fault::default()
+            }
+            .class()
+        };
+        assert_eq!(
+            [401, 403, 429, 405, 500, 502, 503, 404].map(status),
+            [
+                Class::Unauthenticated,
+                Class::Denied,
+                Class::Throttled,
+                Class::UnknownAction,
+                Class::Unavailable,
+                Class::Unavailable,
+                Class::Unavailable,
+                Class::Unavailable
+            ]
+        );
     }
 }

@@ -1,0 +1,32 @@
+//! The plugin, as the host sees it.
+
+use keyhole_aws::{Settings, runtime, settings};
+use keyhole_sdk::{Backend, Call, Description, Error, Outcome, Problem, Request};
+
+use crate::aws::Aws;
+use crate::describe;
+use crate::fetch;
+use crate::options::Options;
+
+struct SystemManager;
+
+impl Backend for SystemManager {
+    type Settings = Settings;
+    type Options = Options;
+
+    fn describe() -> Description {
+        describe::describe()
+    }
+
+    fn validate(settings: &Settings) -> Vec<Problem> {
+        settings::validate(settings)
+    }
+
+    fn fetch(settings: &Settings, call: &Call, requests: &[Request<Options>]) -> Result<Vec<Outcome>, Error> {
+        runtime::run(settings, call.deadline, async |sdk| {
+            fetch::fetch(&Aws::new(&sdk), &settings.region, requests).await
+        })
+    }
+}
+
+keyhole_sdk::export!(SystemManager);
