@@ -1,4 +1,4 @@
-//! Builds the built-in plugins, so that `cargo build` alone gives a complete binary.
+//! Builds the built-in plugins and the host's JavaScript, so that `cargo build` alone gives a complete binary.
 //!
 //! `KEYHOLE_PLUGINS_DIR` supplies ready `NAME.wasm` files instead, for images and build farms where
 //! the WebAssembly toolchain is elsewhere.
@@ -9,8 +9,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-/// Plugins by name, and the cargo package that each is built from.
-const PLUGINS: &[(&str, &str)] = &[
+/// Components by name, and the cargo package that each is built from.
+const COMPONENTS: &[(&str, &str)] = &[
+    ("javascript", "keyhole-javascript"),
     ("secrets-manager", "keyhole-secrets-manager"),
     ("system-manager", "keyhole-system-manager"),
 ];
@@ -19,7 +20,7 @@ const READY: &str = "KEYHOLE_PLUGINS_DIR";
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed={READY}");
-    match plugins() {
+    match components() {
         Ok(()) => ExitCode::SUCCESS,
         // Cargo shows these lines and nothing else; an error returned from here would come with a
         // backtrace and all of our output.
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn plugins() -> anyhow::Result<()> {
+fn components() -> anyhow::Result<()> {
     let out_dir = PathBuf::from(std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
     match std::env::var_os(READY).filter(|folder| !folder.is_empty()) {
         Some(folder) => take(Path::new(&folder), &out_dir),
@@ -41,7 +42,7 @@ fn plugins() -> anyhow::Result<()> {
 }
 
 fn take(folder: &Path, out_dir: &Path) -> anyhow::Result<()> {
-    for (name, _) in PLUGINS {
+    for (name, _) in COMPONENTS {
         let file = folder.join(format!("{name}.wasm"));
         println!("cargo::rerun-if-changed={}", file.display());
         embed(&file, name, out_dir).with_context(|| format!("{READY} is set, so {} is needed", file.display()))?;
@@ -57,7 +58,7 @@ fn build(out_dir: &Path) -> anyhow::Result<()> {
     }
     println!("cargo::rerun-if-changed=build.rs");
     let target_dir = guests_dir(out_dir);
-    for (name, package) in PLUGINS {
+    for (name, package) in COMPONENTS {
         let file = keyhole_guests::build(&workspace, package, &target_dir)?;
         embed(&file, name, out_dir)?;
     }

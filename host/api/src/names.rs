@@ -21,12 +21,6 @@ pub const REFRESH_ANNOTATION: &str = "externalsecrets.kubernetes-client.io/refre
 /// The name under which the API server records what the host writes.
 pub const FIELD_MANAGER: &str = "keyhole";
 
-/// Annotation on a namespace: a regular expression for the keys that its objects may fetch. The name is
-/// KES's default; the operator may be started with another.
-pub const NAMING_PERMITTED_ANNOTATION: &str = "externalsecrets.kubernetes-client.io/permitted-key-name";
-/// Annotation on a namespace: a regular expression for the roles that its objects may assume, likewise.
-pub const ROLE_PERMITTED_ANNOTATION: &str = "iam.amazonaws.com/permitted";
-
 /// Type of a Secret when the object names none.
 pub const DEFAULT_SECRET_TYPE: &str = "Opaque";
 /// Types of Secret that make Kubernetes mint a token when they appear. An object that could write one

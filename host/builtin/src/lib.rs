@@ -1,4 +1,5 @@
-//! The plugins that come with the host, and what each is granted without anybody asking.
+//! The plugins that come with the host, and what each is granted without anybody asking; and the host's
+//! own JavaScript.
 //!
 //! They are plugins like any other: same contract, same sandbox, same limits. What sets them apart is
 //! that the host was built with their bytes, so their digest vouches for them, and that they serve
@@ -60,6 +61,16 @@ pub fn all() -> &'static [Builtin] {
         ]
     });
     &*ALL
+}
+
+/// The host's own JavaScript. No plugin: it serves no backend, has no grant and is loaded only when
+/// something needs it. `plugins/javascript` is its source.
+pub static JAVASCRIPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/javascript.wasm"));
+
+/// All components that the host may ever compile, by name.
+pub fn components() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    let plugins = all().iter().map(|builtin| (builtin.name, builtin.wasm));
+    plugins.chain([("javascript", JAVASCRIPT)])
 }
 
 /// The one of this name.

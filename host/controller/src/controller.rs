@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keyhole_core::digest::{ContentKey, NoRandomness};
+use keyhole_core::permission::{Matcher, Policy};
 use keyhole_plugins::LiveSet;
 use kube::Client;
 use prometheus::Registry;
@@ -22,6 +23,7 @@ use crate::cluster::Cluster;
 use crate::desk::{Desk, State, Worker};
 use crate::index::Index;
 use crate::metrics::{Metrics, ObjectMetrics};
+use crate::permission::Expressions;
 use crate::plan::Defaults;
 use crate::planner::{Planner, PlannerConfig};
 use crate::preflight;
@@ -50,6 +52,8 @@ pub struct Config {
     pub heartbeats_per_second: u32,
     /// KES's series.
     pub object_metrics: ObjectMetrics,
+    /// How annotations of namespaces are read.
+    pub policy: Policy,
     /// What the planner may take.
     pub planner: PlannerConfig,
     /// How long writes in flight may go on after a shutdown was asked for.
@@ -72,6 +76,7 @@ impl Default for Config {
                 enabled: true,
                 deprecated_names: false,
             },
+            policy: Policy::default(),
             planner: PlannerConfig::default(),
             grace: Duration::from_secs(20),
         }
@@ -132,23 +137,32 @@ pub struct Controller {
     config: Config,
     client: Client,
     live: LiveSet,
+    script: Arc<dyn Matcher>,
     metrics: Arc<Metrics>,
     content: ContentKey,
     ready: watch::Sender<bool>,
 }
 
 impl Controller {
-    /// A controller that syncs through `client` with the plugins of `live`.
+    /// A controller that syncs through `client` with the plugins of `live`. `script` judges expressions of
+    /// namespaces that only JavaScript can.
     ///
     /// # Errors
     /// When the metrics are registered already, or the system has no randomness.
-    pub fn new(config: Config, client: Client, live: LiveSet, registry: &Registry) -> Result<Self, ControllerError> {
+    pub fn new(
+        config: Config,
+        client: Client,
+        live: LiveSet,
+        script: Arc<dyn Matcher>,
+        registry: &Registry,
+    ) -> Result<Self, ControllerError> {
         let metrics = Arc::new(Metrics::new(registry, config.object_metrics)?);
         let content = ContentKey::random()?;
         Ok(Self {
             config,
             client,
             live,
+            script,
             metrics,
             content,
             ready: watch::Sender::new(false),
@@ -170,6 +184,7 @@ impl Controller {
             config,
             client,
             live,
+            script,
             metrics,
             content,
             ready,
@@ -183,6 +198,7 @@ impl Controller {
             writers,
             heartbeats_per_second,
             object_metrics: _,
+            policy,
             mut planner,
             grace,
         } = config;
@@ -207,7 +223,7 @@ impl Controller {
         tasks.spawn("events", publisher.run());
 
         let (sender, changes) = mpsc::channel(watches::QUEUE);
-        let watches = Watches::new(client.clone(), sender, Arc::clone(&metrics), stop.clone());
+        let watches = Watches::new(client.clone(), sender, Arc::clone(&metrics), policy, stop.clone());
         let namespaces: Vec<Option<Arc<str>>> = if watched.is_empty() {
             vec![None]
         } else {
@@ -241,6 +257,7 @@ impl Controller {
             defaults,
             instance_id: instance_id.filter(|id| !id.is_empty()).map(Arc::from),
             worker: Arc::new(Worker::new(writer, Arc::clone(&reporter))),
+            expressions: Arc::new(Expressions::new(script, metrics.judgements.clone())),
             reporter,
             events,
             metrics,

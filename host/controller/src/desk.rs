@@ -20,17 +20,20 @@ use tokio_util::sync::CancellationToken;
 use crate::controller::ControllerError;
 use crate::index::{Index, Seen, Step};
 use crate::metrics::Metrics;
+use crate::permission::Expressions;
 use crate::plan::{Defaults, ObjectKey, plan_object};
 use crate::planner::{Cause, Delivered, Delivery, PlannerHandle};
 use crate::report::events::Events;
 use crate::report::{Attempt, Reporter};
 use crate::watch::{Change, Listed, Watches};
 
+mod bench;
 mod heartbeats;
 mod tell;
 mod timers;
 mod worker;
 
+use bench::{Bench, Judged};
 use timers::{Timer, Timers};
 pub(crate) use worker::Worker;
 use worker::{Finished, Work};
@@ -50,6 +53,7 @@ pub(crate) struct Desk {
     pub(crate) defaults: Defaults,
     pub(crate) instance_id: Option<Arc<str>>,
     pub(crate) worker: Arc<Worker>,
+    pub(crate) expressions: Arc<Expressions>,
     pub(crate) reporter: Arc<Reporter>,
     pub(crate) events: Events,
     pub(crate) metrics: Arc<Metrics>,
@@ -76,6 +80,8 @@ pub(crate) struct State {
     /// Lists for plans that are made anew.
     again: JoinSet<()>,
     timers: Timers,
+    /// Objects whose permission is being found out.
+    bench: Bench,
     /// Objects whose `lastSync` is to be moved on, in order.
     heartbeats: VecDeque<ObjectKey>,
     heartbeat_queued: HashSet<ObjectKey>,
@@ -98,6 +104,9 @@ impl Desk {
         loop {
             self.hand_out().await;
             let stopping = deadline.is_some();
+            if !stopping {
+                self.state.bench.start(&self.expressions);
+            }
             let has_room = self.state.queue.is_empty();
             let wake = self.state.timers.next();
             let heartbeat = self.state.next_heartbeat.filter(|_| has_room && !stopping);
@@ -118,6 +127,13 @@ impl Desk {
                 Some(job) = self.state.jobs.join_next(), if !self.state.jobs.is_empty() => match job {
                     Ok(finished) => self.finished(finished).await,
                     Err(error) => return Err(ControllerError::task("writer", &error)),
+                },
+                Some(judged) = self.state.bench.next(), if !stopping => match judged {
+                    Ok(Judged { key, ticket, ruling }) => {
+                        let steps = self.index.judged(&key, ticket, ruling);
+                        self.perform(steps).await;
+                    }
+                    Err(error) => return Err(ControllerError::task("judge", &error)),
                 },
                 Some(change) = changes.recv(), if !stopping && self.state.queue.len() < BACKLOG => {
                     self.changed(change).await;
@@ -178,21 +194,14 @@ impl Desk {
                 self.perform(steps).await;
                 self.listed("secrets", &listed)
             }
-            Change::Namespace { name, deleting, rules } => {
-                let limited = self.index.apply_rules(&name, rules);
-                if limited.plan_again {
-                    self.state
-                        .again
-                        .spawn(self.watches.clone().objects_again(Some(Arc::clone(&name))));
-                }
-                self.perform(limited.steps).await;
-                self.index.apply_namespace(name, deleting)
+            Change::Namespace { name, deleting, rules } => self.index.apply_namespace(&name, deleting, *rules),
+            Change::NamespaceGone(name) => self.index.delete_namespace(&name),
+            Change::NamespacesListed(listed) => {
+                let steps = self.index.namespaces_listed(listed.namespace.as_deref(), &listed.keys);
+                self.perform(steps).await;
+                self.listed("namespaces", &listed)
             }
-            Change::NamespaceGone(name) => {
-                self.index.delete_namespace(&name);
-                Vec::new()
-            }
-            Change::NamespacesListed(listed) => self.listed("namespaces", &listed),
+            Change::NamespacesLost(scope) => self.index.namespaces_lost(scope.as_deref()),
         };
         self.perform(steps).await;
     }
@@ -260,6 +269,8 @@ impl Desk {
                 }
                 Step::Check(key) => drop(self.enqueue(key, Work::Check)),
                 Step::Wake(at, key) => self.state.timers.set(at, Timer::Look(key)),
+                Step::Judge(case) => self.state.bench.add(case),
+                Step::JudgeAgain(after, key) => self.state.timers.set(Instant::now() + after, Timer::Judge(key)),
                 Step::Gone(key) => {
                     if let Some(series) = &self.metrics.series {
                         series.remove(&key.namespace, &key.name);
@@ -335,6 +346,7 @@ impl Desk {
         depth("writes", self.state.waiting.len());
         depth("heartbeats", self.state.heartbeats.len());
         depth("repairs", self.state.timers.len());
+        depth("judgements", self.state.bench.waiting());
     }
 
     async fn finished(&mut self, finished: Finished) {
@@ -390,6 +402,10 @@ impl Desk {
                 Timer::Look(key) => {
                     self.index.woken(&key);
                     let steps = self.look(&key);
+                    self.perform(steps).await;
+                }
+                Timer::Judge(key) => {
+                    let steps = self.index.judge_again(&key);
                     self.perform(steps).await;
                 }
                 Timer::Report(key) => {

@@ -2,34 +2,38 @@
 //!
 //! Changes go in with `apply` and `delete`, [`Step`]s come out; there is no I/O and no clock in here,
 //! so each rule is tested as a function. The invariant: for every object that is served, either the
-//! planner knows its newest plan, or its status says why there is none. Nothing is asked for on
-//! behalf of an object or a namespace that is being deleted.
+//! planner knows its newest plan, or its status says why there is none, or it is held until what its
+//! namespace permits is known. Nothing is asked for on behalf of an object or a namespace that is being
+//! deleted.
 //!
 //! Specs are not kept: a plan is shared with the planner, and the rest of an object is small.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use keyhole_core::Failure;
 use tokio::time::Instant;
 
-use crate::permission::NamespaceRules;
 use crate::plan::{ObjectKey, ObjectPlan, Planned};
 use crate::planner::{Cause, Submit};
 use crate::report::{Attempt, Shown, Status};
 
 mod object;
+mod permit;
 mod repair;
 mod secrets;
 #[cfg(test)]
 mod tests;
 
 pub use object::{Finish, View};
+pub use permit::Case;
 pub use repair::Notice;
-pub use secrets::{Held, Presence, Version};
+pub use secrets::{Held, Presence, Standing, Version};
 
 use object::Object;
+use permit::{Namespace, Permit, Then};
 use secrets::{Drift, Secrets};
 
 /// An ExternalSecret as a watch shows it, without its spec.
@@ -62,6 +66,10 @@ pub enum Step {
     Check(ObjectKey),
     /// Call [`Index::look`] for this object then.
     Wake(Instant, ObjectKey),
+    /// Find out what the namespace permits, and call [`Index::judged`].
+    Judge(Case),
+    /// Call [`Index::judge_again`] for this object after this time.
+    JudgeAgain(Duration, ObjectKey),
     /// The object is gone, or no longer ours to serve.
     Gone(ObjectKey),
 }
@@ -71,21 +79,20 @@ pub enum Step {
 pub struct Index {
     objects: HashMap<ObjectKey, Object>,
     secrets: Secrets,
-    /// Namespaces that are being deleted.
-    closing: HashSet<Arc<str>>,
-    /// Namespaces whose annotations limit something.
-    rules: HashMap<Arc<str>, NamespaceRules>,
+    namespaces: HashMap<Arc<str>, Namespace>,
+    /// Judgements that were asked for so far.
+    tickets: u64,
     started: bool,
 }
 
-/// What a change of a namespace's rules makes necessary.
-#[derive(Debug)]
-pub struct Limited {
-    /// For objects that are refused from now on.
-    pub steps: Vec<Step>,
-    /// Whether objects of the namespace may be allowed now that were refused: their specs are not kept
-    /// here, so they have to be listed and planned again.
-    pub plan_again: bool,
+/// What became of an object's plan.
+enum Plan {
+    Same,
+    /// Another one. Whether it claims the same as the one before.
+    Other {
+        same_claims: bool,
+    },
+    None(Vec<Failure>),
 }
 
 impl Index {
@@ -95,8 +102,8 @@ impl Index {
         Self {
             objects: HashMap::new(),
             secrets: Secrets::new(watches_secrets),
-            closing: HashSet::new(),
-            rules: HashMap::new(),
+            namespaces: HashMap::new(),
+            tickets: 0,
             started: false,
         }
     }
@@ -127,48 +134,45 @@ impl Index {
         let is_new = !self.objects.contains_key(&key);
         let object = self.objects.entry(key.clone()).or_insert_with(|| Object::new(&seen));
         let forced = object.update(seen);
-        let rules = self.rules.get(&key.namespace).copied().unwrap_or_default();
-        let planned =
-            planned.map(|planned| planned.and_then(|plan| rules.refusal(&plan).map_or(Ok(plan), |why| Err(vec![why]))));
-        let failures = match planned {
-            None => None,
-            Some(Ok(plan)) if object.plan.as_ref().is_some_and(|known| known.same_work(&plan)) => None,
-            Some(Ok(plan)) => {
-                object.plan = Some(Arc::new(plan));
-                Some(Vec::new())
-            }
-            Some(Err(failures)) => {
-                object.plan = None;
-                Some(failures)
-            }
-        };
+        let change = object.replan(planned);
         if !self.started {
-            if let Some(failures) = failures {
+            if let Plan::None(failures) = change {
                 object.unplanned = failures;
             }
             return steps;
         }
         if self.is_blocked(&key) {
-            if !was_blocked && !is_new {
-                steps.push(Step::Forget(key));
+            if !was_blocked && let Some(object) = self.objects.get_mut(&key) {
+                steps.extend(object.forget(&key));
             }
             return steps;
         }
         let Some(object) = self.objects.get_mut(&key) else {
             return steps;
         };
-        match failures {
-            Some(failures) if !failures.is_empty() => {
+        match change {
+            Plan::None(failures) => {
                 object.take_refresh();
-                if !is_new {
-                    steps.push(Step::Forget(key.clone()));
-                }
+                steps.extend(object.forget(&key));
                 steps.push(Step::Report(key, failures));
             }
-            Some(_) if is_new => steps.extend(object.first_submit(self.secrets.seems_missing(&key, object.unlisted))),
-            Some(_) => steps.extend(object.submit(Cause::Edit)),
-            None if forced => steps.extend(object.submit(Cause::Forced)),
-            None => {}
+            Plan::Other { same_claims: true } if object.permit == Permit::Granted => {
+                steps.extend(object.submit(Cause::Edit));
+            }
+            Plan::Other { .. } => {
+                let then = if is_new { Then::First } else { Then::Edit };
+                steps.extend(self.decide(&key, then));
+            }
+            Plan::Same if forced => match &object.permit {
+                Permit::Granted => steps.extend(object.submit(Cause::Forced)),
+                Permit::Denied(failure) => {
+                    let failures = vec![failure.clone()];
+                    object.take_refresh();
+                    steps.push(Step::Report(key, failures));
+                }
+                Permit::Held { .. } => {}
+            },
+            Plan::Same => {}
         }
         steps
     }
@@ -222,73 +226,21 @@ impl Index {
         gone
     }
 
-    /// A namespace was created or changed.
-    pub fn apply_namespace(&mut self, name: Arc<str>, deleting: bool) -> Vec<Step> {
-        if !deleting {
-            self.closing.remove(&name);
-            return Vec::new();
-        }
-        if !self.closing.insert(Arc::clone(&name)) || !self.started {
-            return Vec::new();
-        }
-        self.objects
-            .keys()
-            .filter(|key| key.namespace == name)
-            .cloned()
-            .map(Step::Forget)
-            .collect()
-    }
-
-    /// The annotations of a namespace say this now.
-    pub fn apply_rules(&mut self, name: &Arc<str>, rules: NamespaceRules) -> Limited {
-        let before = if rules == NamespaceRules::default() {
-            self.rules.remove(name)
-        } else {
-            self.rules.insert(Arc::clone(name), rules)
-        };
-        let mut steps = Vec::new();
-        if before.unwrap_or_default() == rules || !self.started {
-            return Limited {
-                steps,
-                plan_again: false,
-            };
-        }
-        for (key, object) in self.objects.iter_mut().filter(|(key, _)| key.namespace == *name) {
-            if let Some(why) = object.withdraw(rules) {
-                steps.push(Step::Forget(key.clone()));
-                steps.push(Step::Report(key.clone(), vec![why]));
-            }
-        }
-        Limited {
-            steps,
-            plan_again: before.is_some(),
-        }
-    }
-
-    /// A namespace is gone.
-    pub fn delete_namespace(&mut self, name: &str) {
-        self.closing.remove(name);
-        self.rules.remove(name);
-    }
-
     /// Every watch has told what there is. Returns what is to be done for each object.
     pub fn start(&mut self) -> Vec<Step> {
         self.started = true;
         let mut steps = Vec::new();
-        for (key, object) in &mut self.objects {
-            if object.deleting || self.closing.contains(&key.namespace) {
+        let served = |key: &&ObjectKey| !self.is_blocked(key);
+        for key in self.objects.keys().filter(served).cloned().collect::<Vec<_>>() {
+            let Some(object) = self.objects.get_mut(&key) else {
                 continue;
-            }
-            // Namespaces may have been listed after the objects were planned.
-            let rules = self.rules.get(&key.namespace).copied().unwrap_or_default();
-            if let Some(why) = object.withdraw(rules) {
-                object.unplanned = vec![why];
-            }
+            };
             if object.plan.is_some() {
-                steps.extend(object.first_submit(self.secrets.seems_missing(key, object.unlisted)));
+                steps.extend(self.decide(&key, Then::First));
             } else {
                 object.take_refresh();
-                steps.push(Step::Report(key.clone(), std::mem::take(&mut object.unplanned)));
+                let failures = std::mem::take(&mut object.unplanned);
+                steps.push(Step::Report(key, failures));
             }
         }
         steps
@@ -302,7 +254,7 @@ impl Index {
         }
         let object = self.objects.get_mut(key)?;
         // A repair needs a fetch, and who fetches once per change of spec wants none.
-        object.plan.as_ref()?.interval?;
+        object.permitted()?.interval?;
         let drift = self.secrets.drift(key, object.held.as_ref(), object.last_reason())?;
         let open = object.gate.open_at(now);
         if open > now {
@@ -339,7 +291,7 @@ impl Index {
     #[must_use]
     pub fn accepts(&self, plan: &ObjectPlan) -> bool {
         let current = |object: &Object| {
-            object.plan.is_some() && object.shown.uid == plan.uid && object.generation == plan.generation
+            object.permitted().is_some() && object.shown.uid == plan.uid && object.generation == plan.generation
         };
         !self.is_blocked(&plan.key) && self.objects.get(&plan.key).is_some_and(current)
     }
@@ -363,7 +315,7 @@ impl Index {
             refresh: object.refresh_taken.clone(),
             held: object.held.clone(),
             held_is_current: self.secrets.is_current(key, object.held.as_ref()),
-            seems_missing: self.secrets.seems_missing(key, object.unlisted),
+            seems_missing: self.secrets.seems_missing(key, object.is_unlisted()),
             last_reason: object.last_reason(),
         })
     }
@@ -402,7 +354,7 @@ impl Index {
         for object in self.objects.values() {
             *reasons.entry(object.last_reason().label()).or_default() += 1;
         }
-        let is_refreshed = |object: &&Object| object.plan.as_ref().is_some_and(|plan| plan.interval.is_some());
+        let is_refreshed = |object: &&Object| object.permitted().is_some_and(|plan| plan.interval.is_some());
         let served = self.objects.values().filter(is_refreshed);
         let oldest = served
             .filter_map(|object| object.last_attempt.or(object.shown.status.last_sync))
@@ -423,7 +375,7 @@ impl Index {
     }
 
     fn is_blocked(&self, key: &ObjectKey) -> bool {
-        self.closing.contains(&key.namespace) || self.objects.get(key).is_some_and(|object| object.deleting)
+        self.is_closing(&key.namespace) || self.objects.get(key).is_some_and(|object| object.deleting)
     }
 }
 

@@ -36,7 +36,7 @@ pub mod controller;
 mod desk;
 pub mod index;
 pub mod metrics;
-pub mod permission;
+mod permission;
 pub mod plan;
 pub mod planner;
 mod preflight;

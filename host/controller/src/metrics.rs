@@ -7,14 +7,15 @@
 mod objects;
 mod table;
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use keyhole_core::{CallError, GroupKey};
 use prometheus::{
-    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    core::Collector,
 };
 
-use crate::planner::{CallObserver, Gauges};
+use crate::planner::{BreakerState, CallObserver, CallReport, Gauges, StoreState};
 
 pub use objects::ObjectSeries;
 pub use table::{MetricDoc, MetricKind, describe};
@@ -57,12 +58,24 @@ pub struct Metrics {
     pub watch_errors: IntCounterVec,
     /// Duration of requests to the API server, by `verb`.
     pub api_seconds: HistogramVec,
+    /// Judgements of expressions, by `engine` and `verdict`.
+    pub judgements: IntCounterVec,
     /// Calls of plugins, by `plugin` and `outcome`.
     pub calls: IntCounterVec,
     /// Duration of calls, by `plugin`.
     pub call_seconds: HistogramVec,
     /// Requests in calls, by `plugin`.
     pub requests: IntCounterVec,
+    /// Requests in one call, by `plugin`.
+    pub batch: HistogramVec,
+    /// Requests that joined one of another object, by `plugin`.
+    pub joined: IntCounterVec,
+    /// Requests that were throttled, by `plugin`.
+    pub throttled: IntCounterVec,
+    /// Allowed exchanges per second, by `plugin`.
+    pub rate: GaugeVec,
+    /// Stores by `plugin` and state of their `breaker`.
+    pub stores: IntGaugeVec,
     /// State of the planner, by `what`.
     pub planner: IntGaugeVec,
     /// KES's series.
@@ -93,9 +106,15 @@ impl Metrics {
             watch_events: register(registry, counters(&table::WATCH_EVENTS)?)?,
             watch_errors: register(registry, counters(&table::WATCH_ERRORS)?)?,
             api_seconds: register(registry, histograms(&table::API_SECONDS)?)?,
+            judgements: register(registry, counters(&table::JUDGEMENTS)?)?,
             calls: register(registry, counters(&table::CALLS)?)?,
             call_seconds: register(registry, histograms(&table::CALL_SECONDS)?)?,
             requests: register(registry, counters(&table::REQUESTS)?)?,
+            batch: register(registry, sizes(&table::BATCH)?)?,
+            joined: register(registry, counters(&table::JOINED)?)?,
+            throttled: register(registry, counters(&table::THROTTLED)?)?,
+            rate: register(registry, GaugeVec::new(opts(&table::RATE), table::RATE.labels)?)?,
+            stores: register(registry, gauges(&table::STORES)?)?,
             planner: register(registry, gauges(&table::PLANNER)?)?,
             series,
         })
@@ -124,17 +143,47 @@ impl Metrics {
                 .set(i64::try_from(number).unwrap_or(i64::MAX));
         }
     }
+
+    /// Takes over how the planner's stores stand. Plugins that ask none any more vanish.
+    pub fn stores_are(&self, stores: &[StoreState]) {
+        let mut slowest: BTreeMap<&str, f64> = BTreeMap::new();
+        self.rate.reset();
+        self.stores.reset();
+        for store in stores {
+            let rate = slowest.entry(&store.plugin).or_insert(store.per_second);
+            *rate = rate.min(store.per_second);
+            for state in BreakerState::ALL {
+                self.stores
+                    .with_label_values(&[&*store.plugin, state.label()])
+                    .add(i64::from(state == store.breaker));
+            }
+        }
+        for (plugin, rate) in slowest {
+            self.rate.with_label_values(&[plugin]).set(rate);
+        }
+    }
 }
 
 impl CallObserver for Metrics {
-    fn call_ended(&self, group: &GroupKey, requests: usize, took: Duration, result: Result<(), &CallError>) {
-        let plugin = &*group.plugin.name;
-        let outcome = result.map_or_else(CallError::label, |()| "ok");
+    fn call_ended(&self, report: &CallReport<'_>) {
+        let plugin = &*report.group.plugin.name;
+        let outcome = report.result.map_or_else(CallError::label, |()| "ok");
         self.calls.with_label_values(&[plugin, outcome]).inc();
         self.call_seconds
             .with_label_values(&[plugin])
-            .observe(took.as_secs_f64());
-        self.requests.with_label_values(&[plugin]).inc_by(requests as u64);
+            .observe(report.took.as_secs_f64());
+        self.requests
+            .with_label_values(&[plugin])
+            .inc_by(report.requests as u64);
+        #[expect(clippy::cast_precision_loss, reason = "batches are small")]
+        self.batch.with_label_values(&[plugin]).observe(report.requests as f64);
+        self.throttled
+            .with_label_values(&[plugin])
+            .inc_by(report.throttled as u64);
+    }
+
+    fn request_joined(&self, group: &GroupKey) {
+        self.joined.with_label_values(&[&*group.plugin.name]).inc();
     }
 }
 
@@ -158,6 +207,12 @@ fn gauges(doc: &MetricDoc) -> Result<IntGaugeVec, prometheus::Error> {
 /// From 2 ms, a quick read of a local API server, to 16 s, half of the longest that a request may take.
 fn histograms(doc: &MetricDoc) -> Result<HistogramVec, prometheus::Error> {
     let buckets = prometheus::exponential_buckets(0.002, 2.0, 14)?;
+    HistogramVec::new(HistogramOpts::new(doc.name, doc.help).buckets(buckets), doc.labels)
+}
+
+/// From one request to the 256 of the largest batch.
+fn sizes(doc: &MetricDoc) -> Result<HistogramVec, prometheus::Error> {
+    let buckets = vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 256.0];
     HistogramVec::new(HistogramOpts::new(doc.name, doc.help).buckets(buckets), doc.labels)
 }
 
@@ -190,10 +245,15 @@ mod tests {
         metrics.watch_events.with_label_values(&["secrets"]).inc();
         metrics.watch_errors.with_label_values(&["secrets"]).inc();
         metrics.api_seconds.with_label_values(&["get"]).observe(0.1);
+        metrics.judgements.with_label_values(&["regex", "match"]).inc();
         metrics.calls.with_label_values(&["p", "ok"]).inc();
         metrics.call_seconds.with_label_values(&["p"]).observe(0.1);
         metrics.requests.with_label_values(&["p"]).inc();
+        metrics.batch.with_label_values(&["p"]).observe(1.0);
+        metrics.joined.with_label_values(&["p"]).inc();
+        metrics.throttled.with_label_values(&["p"]).inc();
         metrics.planner_is(Gauges::default());
+        metrics.stores_are(&[store("p", 1.0, BreakerState::Closed)]);
         let registered: BTreeSet<_> = registry
             .gather()
             .iter()
@@ -219,5 +279,39 @@ mod tests {
             );
             assert!(doc.help.ends_with('.'), "{}", doc.name);
         }
+    }
+
+    fn store(plugin: &str, per_second: f64, breaker: BreakerState) -> StoreState {
+        StoreState {
+            plugin: plugin.into(),
+            per_second,
+            breaker,
+        }
+    }
+
+    #[test]
+    fn of_several_stores_the_slowest_is_shown_and_each_is_counted() {
+        let objects = ObjectMetrics {
+            enabled: false,
+            deprecated_names: false,
+        };
+        let metrics = Metrics::new(&Registry::new(), objects).unwrap();
+        let rate = |plugin| metrics.rate.with_label_values(&[plugin]).get();
+        let count = |plugin, state| metrics.stores.with_label_values(&[plugin, state]).get();
+        metrics.stores_are(&[
+            store("a", 40.0, BreakerState::Closed),
+            store("a", 7.0, BreakerState::Open),
+            store("b", 9.0, BreakerState::HalfOpen),
+        ]);
+        assert_eq!((rate("a"), rate("b")), (7.0, 9.0));
+        assert_eq!(
+            (count("a", "closed"), count("a", "open"), count("b", "half_open")),
+            (1, 1, 1)
+        );
+        metrics.stores_are(&[store("b", 10.0, BreakerState::Closed)]);
+        assert_eq!(
+            (count("a", "open"), count("b", "half_open"), count("b", "closed")),
+            (0, 0, 1)
+        );
     }
 }

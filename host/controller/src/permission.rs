@@ -1,85 +1,252 @@
-//! What the annotations of a namespace allow its objects.
+//! Who judges the expressions of namespaces.
 //!
-//! KES lets an administrator limit keys and roles per namespace by regular expressions in annotations.
-//! This version cannot judge such an expression, and an operator that takes a limit for a comment hands
-//! one tenant another tenant's values. So whatever is limited is refused, with the annotation named; an
-//! expression that allows everything limits nothing.
+//! What a namespace permits is decided by `keyhole_core::permission`; what it needs an answer for comes
+//! here. An answer is remembered, found by an engine of linear time where the expression means the same
+//! to it, or found by JavaScript in its sandbox. Memory is bounded by weight: texts are tenants', and a
+//! tenant can write many.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use keyhole_api::names::{NAMING_PERMITTED_ANNOTATION, ROLE_PERMITTED_ANNOTATION};
-use keyhole_core::{Failure, Reason};
+use keyhole_core::permission::{MatchError, Matcher, Matching, Question, dialect};
+use prometheus::IntCounterVec;
+use regex::Regex;
 
-use crate::plan::ObjectPlan;
+/// Bytes of questions whose answers are remembered, in each of two generations.
+const ANSWERS: usize = 4 << 20;
+/// Bytes that an answer takes beside its question.
+const ANSWER: usize = 64;
+/// Bytes of expressions that are kept compiled, in each of two generations. Compiled, one may take a
+/// thousand times as much.
+const COMPILED: usize = 16 << 10;
 
-/// Expressions that match every text, as administrators write them.
-const EVERYTHING: [&str; 5] = ["", ".*", "^.*$", "^.*", ".*$"];
-
-/// Which of the two limits a namespace has. The default has none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NamespaceRules {
-    keys_limited: bool,
-    roles_limited: bool,
+/// Judges expressions.
+pub(crate) struct Expressions {
+    script: Arc<dyn Matcher>,
+    answers: Mutex<Recent<Question, Result<bool, MatchError>>>,
+    compiled: Mutex<Recent<(Arc<str>, bool), Option<Regex>>>,
+    judged: IntCounterVec,
 }
 
-impl NamespaceRules {
-    /// The rules that these annotations make.
-    #[must_use]
-    pub fn of(annotations: &BTreeMap<String, String>) -> Self {
-        let limits = |name: &str| {
-            annotations
-                .get(name)
-                .is_some_and(|rule| !EVERYTHING.contains(&rule.as_str()))
-        };
+impl Expressions {
+    /// Judges by itself what it can, and asks `script` for the rest. Counts in `judged`, by engine and
+    /// verdict.
+    pub(crate) fn new(script: Arc<dyn Matcher>, judged: IntCounterVec) -> Self {
         Self {
-            keys_limited: limits(NAMING_PERMITTED_ANNOTATION),
-            roles_limited: limits(ROLE_PERMITTED_ANNOTATION),
+            script,
+            answers: Mutex::new(Recent::new(ANSWERS)),
+            compiled: Mutex::new(Recent::new(COMPILED)),
+            judged,
         }
     }
 
-    /// Why the plan must not be fetched, if so. When both limits deny, the role is named, as in KES.
-    #[must_use]
-    pub fn refusal(self, plan: &ObjectPlan) -> Option<Failure> {
-        let (annotation, what) = match &plan.group.identity.role {
-            Some(role) if self.roles_limited => {
-                (ROLE_PERMITTED_ANNOTATION, format!("roles, and the object uses {role}"))
+    /// What the engine of linear time says, if it may say anything.
+    fn here(&self, question: &Question) -> Option<bool> {
+        if !dialect::reads_alike(&question.text) {
+            return None;
+        }
+        let key = (Arc::clone(&question.expression), question.anchored);
+        let mut compiled = lock(&self.compiled);
+        let regex = match compiled.get(&key) {
+            Some(known) => known,
+            None => {
+                let regex = dialect::compile(&key.0, key.1);
+                let weight = key.0.len();
+                compiled.put(key, regex.clone(), weight);
+                regex
             }
-            _ if self.keys_limited => (NAMING_PERMITTED_ANNOTATION, "keys".to_owned()),
-            _ => return None,
         };
-        let message = format!(
-            "annotation {annotation} of namespace {} limits {what}; this version cannot judge the limit, so nothing is fetched",
-            plan.key.namespace
-        );
-        let remedy = "remove the annotation, or set it to .*, only if the namespace may fetch everything";
-        Some(Failure::new(Reason::NotPermitted, message).remedy(remedy))
+        drop(compiled);
+        Some(regex?.is_match(&question.text))
+    }
+
+    async fn answer(&self, question: &Question) -> Result<bool, MatchError> {
+        let known = lock(&self.answers).get(question);
+        if let Some(known) = known {
+            self.count("memory", &known);
+            return known;
+        }
+        let answer = match self.here(question) {
+            Some(matches) => {
+                self.count("regex", &Ok(matches));
+                Ok(matches)
+            }
+            None => {
+                let answer = self.script.matches(question).await;
+                self.count("javascript", &answer);
+                answer
+            }
+        };
+        // Whether an engine is there says nothing about the question.
+        if !matches!(answer, Err(MatchError::Unavailable(_))) {
+            let weight = question.expression.len() + question.text.len() + ANSWER;
+            lock(&self.answers).put(question.clone(), answer.clone(), weight);
+        }
+        answer
+    }
+
+    fn count(&self, engine: &str, answer: &Result<bool, MatchError>) {
+        let verdict = match answer {
+            Ok(true) => "match",
+            Ok(false) => "no_match",
+            Err(MatchError::Malformed(_)) => "malformed",
+            Err(MatchError::Exhausted(_)) => "exhausted",
+            Err(MatchError::Unavailable(_)) => "unavailable",
+        };
+        self.judged.with_label_values(&[engine, verdict]).inc();
+    }
+}
+
+impl Matcher for Expressions {
+    fn matches<'a>(&'a self, question: &'a Question) -> Matching<'a> {
+        Box::pin(self.answer(question))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A map that forgets. What is used lives in the young generation; when that is full it becomes the old
+/// one, and what nobody asked for since is gone with the one before.
+struct Recent<K, V> {
+    most: usize,
+    weight: usize,
+    young: HashMap<K, (V, usize)>,
+    old: HashMap<K, (V, usize)>,
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
+    /// Of at most twice this weight.
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            weight: 0,
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+
+    fn get(&mut self, key: &K) -> Option<V> {
+        if let Some((value, _)) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let (key, (value, weight)) = self.old.remove_entry(key)?;
+        self.put(key, value.clone(), weight);
+        Some(value)
+    }
+
+    /// Something heavier than a whole generation is not kept.
+    fn put(&mut self, key: K, value: V, weight: usize) {
+        if weight > self.most {
+            return;
+        }
+        if self.weight + weight > self.most {
+            self.old = std::mem::take(&mut self.young);
+            self.weight = 0;
+        }
+        match self.young.insert(key, (value, weight)) {
+            Some((_, replaced)) => self.weight = self.weight - replaced + weight,
+            None => self.weight += weight,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prometheus::Opts;
 
-    fn rules(annotations: &[(&str, &str)]) -> NamespaceRules {
-        let owned = annotations
-            .iter()
-            .map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned()));
-        NamespaceRules::of(&owned.collect())
+    /// Says what it is told, and counts how often it is asked.
+    struct Script {
+        says: Result<bool, MatchError>,
+        asked: Mutex<usize>,
     }
 
-    #[test]
-    fn absent_empty_and_everything_limit_nothing() {
-        for rule in EVERYTHING {
-            let both = [(NAMING_PERMITTED_ANNOTATION, rule), (ROLE_PERMITTED_ANNOTATION, rule)];
-            assert_eq!(rules(&both), NamespaceRules::default(), "{rule}");
+    impl Matcher for Script {
+        fn matches<'a>(&'a self, _: &'a Question) -> Matching<'a> {
+            *self.asked.lock().unwrap() += 1;
+            Box::pin(std::future::ready(self.says.clone()))
         }
-        assert_eq!(rules(&[("other", "x")]), NamespaceRules::default());
+    }
+
+    fn expressions(says: Result<bool, MatchError>) -> (Expressions, Arc<Script>) {
+        let script = Arc::new(Script {
+            says,
+            asked: Mutex::default(),
+        });
+        let judged = IntCounterVec::new(Opts::new("judged", "x"), &["engine", "verdict"]).unwrap();
+        (
+            Expressions::new(Arc::clone(&script) as Arc<dyn Matcher>, judged),
+            script,
+        )
+    }
+
+    fn question(expression: &str, text: &str) -> Question {
+        Question {
+            expression: expression.into(),
+            text: text.into(),
+            anchored: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn javascript_is_asked_only_for_what_nothing_else_can_judge() {
+        let (expressions, script) = expressions(Ok(true));
+        assert_eq!(expressions.matches(&question("^a", "ab")).await, Ok(true));
+        assert_eq!(expressions.matches(&question("^a", "b")).await, Ok(false));
+        assert_eq!(*script.asked.lock().unwrap(), 0);
+        assert_eq!(expressions.matches(&question("(?=a)", "b")).await, Ok(true));
+        assert_eq!(expressions.matches(&question("^.$", "\u{1f600}")).await, Ok(true));
+        assert_eq!(*script.asked.lock().unwrap(), 2);
+        let counted = |engine, verdict| expressions.judged.with_label_values(&[engine, verdict]).get();
+        assert_eq!(
+            (
+                counted("regex", "match"),
+                counted("regex", "no_match"),
+                counted("javascript", "match")
+            ),
+            (1, 1, 2)
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_remembered_for_its_question_alone() {
+        let (expressions, script) = expressions(Err(MatchError::Exhausted("x".into())));
+        for _ in 0..3 {
+            assert!(expressions.matches(&question("(?=a)", "a")).await.is_err());
+        }
+        assert_eq!(*script.asked.lock().unwrap(), 1);
+        let anchored = Question {
+            anchored: true,
+            ..question("(?=a)", "a")
+        };
+        expressions.matches(&anchored).await.unwrap_err();
+        expressions.matches(&question("(?=a)", "b")).await.unwrap_err();
+        assert_eq!(*script.asked.lock().unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn that_nobody_could_answer_is_not_remembered() {
+        let (expressions, script) = expressions(Err(MatchError::Unavailable("x".into())));
+        for _ in 0..2 {
+            expressions.matches(&question("(?=a)", "a")).await.unwrap_err();
+        }
+        assert_eq!(*script.asked.lock().unwrap(), 2);
     }
 
     #[test]
-    fn any_other_expression_limits() {
-        assert!(rules(&[(NAMING_PERMITTED_ANNOTATION, "^team-a/")]).keys_limited);
-        assert!(rules(&[(ROLE_PERMITTED_ANNOTATION, "arn:aws:iam::1:role/a")]).roles_limited);
-        assert!(rules(&[(NAMING_PERMITTED_ANNOTATION, " ")]).keys_limited);
+    fn memory_is_bounded_and_keeps_what_is_used() {
+        let mut recent = Recent::new(100);
+        recent.put(0, "used", 10);
+        for key in 1..1000 {
+            recent.put(key, "unused", 10);
+            assert_eq!(recent.get(&0), Some("used"), "{key}");
+            assert!(recent.young.len() + recent.old.len() <= 20);
+        }
+        assert_eq!(recent.get(&1), None);
+        recent.put(2000, "heavy", 101);
+        assert_eq!(recent.get(&2000), None);
     }
 }

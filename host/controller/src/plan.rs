@@ -5,16 +5,20 @@
 //! become. Whatever cannot be served is a [`Failure`] here, before any call is made; all of them are
 //! collected, so that one edit can mend all. A plan never changes: an edit makes another one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyhole_core::item::Item;
+use keyhole_core::permission::Claims;
+use keyhole_core::shape::{Answer, Leniency, shape};
 use keyhole_core::{Failure, GroupKey, Request};
+use keyhole_core::{Failure, GroupKey, Request, SecretBytes};
 
-use crate::planner::Fetch;
+use crate::planner::{Fetch, Fetched};
 
+mod claims;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod items;
@@ -73,6 +77,10 @@ pub struct ObjectPlan {
     pub interval: Option<Duration>,
     /// Type of the Secret.
     pub secret_type: String,
+    /// How values are treated that are not what the object says they are.
+    pub leniency: Leniency,
+    /// What its namespace has to permit.
+    pub claims: Arc<Claims>,
     /// The distinct requests of `items`, and for each item which of them it needs.
     requests: Vec<Request>,
     needs: Vec<usize>,
@@ -98,6 +106,9 @@ pub struct PlanParts {
     pub interval: Option<Duration>,
     /// As in [`ObjectPlan`].
     pub secret_type: String,
+    /// As in [`ObjectPlan`].
+    pub leniency: Leniency,
+    pub claims: Claims,
 }
 
 impl ObjectPlan {
@@ -114,6 +125,8 @@ impl ObjectPlan {
             items,
             interval,
             secret_type,
+            leniency,
+            claims,
         } = parts;
         let mut requests = Vec::new();
         let mut seen = HashMap::new();
@@ -138,6 +151,8 @@ impl ObjectPlan {
             items,
             interval,
             secret_type,
+            leniency,
+            claims: Arc::new(claims),
             requests,
             needs,
         }
@@ -161,6 +176,22 @@ impl ObjectPlan {
             .iter()
             .position(|&need| need == request)
             .and_then(|item| self.items.get(item))
+    }
+
+    /// What the answers become, in the order of the items: the last step before writing or printing. An
+    /// entry that gives no key is told in the log.
+    ///
+    /// # Errors
+    ///
+    /// Every failure, in merge order.
+    pub fn data(&self, answers: &[Fetched]) -> Result<BTreeMap<String, SecretBytes>, Vec<Failure>> {
+        let answers: Vec<Answer<'_>> = answers.iter().map(Fetched::answer).collect();
+        let shaped = shape(&self.items, &answers, self.leniency)?;
+        for dropped in shaped.dropped {
+            let why = dropped.condition_message(0);
+            tracing::warn!(object = %self.key, why, "an entry gives no key, as values are taken leniently");
+        }
+        Ok(shaped.data)
     }
 
     /// Whether both say the same of the same object, so that an answer to one is an answer to the other.

@@ -25,7 +25,9 @@
 //! | `queue` | waiting requests in the order in which they are asked |
 //! | `batch` | one call, and what its failure means for its requests |
 //! | `slots` | how many calls run at once, and whose |
-//! | `pace` | how fast a group may call, and when it must not |
+//! | `store` | what shares a quota: how fast it may be asked, and when it must not be |
+//! | `pace`, `cost` | the rate that a store takes, found out, and what a call counts for |
+//! | `breaker`, `rest` | stores that are down, and pauses |
 //! | `answer` | fetched values and their count |
 
 use std::sync::Arc;
@@ -40,19 +42,25 @@ use crate::plan::{ObjectKey, ObjectPlan};
 mod actor;
 mod answer;
 mod batch;
+mod breaker;
+mod cost;
 mod fetch;
 mod group;
 mod object;
 mod pace;
 mod pass;
 mod queue;
+mod rest;
 mod slots;
+mod store;
 #[cfg(test)]
 mod tests;
 
 pub use actor::Planner;
 pub use answer::Fetched;
-pub use fetch::{Fetch, PlannedRequest};
+pub use breaker::BreakerState;
+pub use fetch::{Exchanges, Fetch, PlannedRequest};
+pub use store::StoreState;
 
 /// Why an object is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -190,13 +198,16 @@ pub struct PlannerConfig {
     pub value_bytes: usize,
     /// Messages to the planner that may wait.
     pub inbox: usize,
-    /// Calls per second of one group, and how many may come at once after a quiet time.
-    pub calls_per_second: f64,
-    /// See `calls_per_second`.
-    pub call_burst: u32,
+    /// HTTP exchanges per second that a store is asked at first. It is asked faster while it takes
+    /// everything, and slower once it asks for that.
+    pub start_per_second: f64,
+    /// No store is asked faster than this.
+    pub most_per_second: f64,
+    /// Exchanges that may come at once after a quiet time, until a store's limit is known.
+    pub burst: u32,
     /// A failed request is asked again within the same pass if the wait is not longer than this;
-    /// until then the other values of its object stay in memory. A longer pause of a group fails
-    /// whatever waits in it, so that objects say why they wait.
+    /// until then the other values of its object stay in memory. A longer pause fails whatever waits
+    /// for it, so that objects say why they wait.
     pub hold: Duration,
     /// A call is given up after this time, whatever its plugin's own limit is.
     pub call_at_most: Duration,
@@ -215,8 +226,10 @@ impl Default for PlannerConfig {
             deliveries: 256,
             value_bytes: 32 << 20,
             inbox: 1024,
-            calls_per_second: 100.0,
-            call_burst: 100,
+            // The lowest quota of AWS's stores: GetParameter of Systems Manager, unless it was raised.
+            start_per_second: 40.0,
+            most_per_second: 1000.0,
+            burst: 40,
             hold: Duration::from_secs(5),
             call_at_most: Duration::from_secs(600),
             lost_receipt: Duration::from_secs(300),
@@ -225,10 +238,30 @@ impl Default for PlannerConfig {
     }
 }
 
-/// Told about every call that ended, for metrics. Must not block.
+/// A call that ended, for metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct CallReport<'a> {
+    /// Whose it was.
+    pub group: &'a GroupKey,
+    /// How many requests travelled in it.
+    pub requests: usize,
+    /// HTTP exchanges that it made.
+    pub exchanges: u32,
+    /// Requests that the store wants to be asked more slowly.
+    pub throttled: usize,
+    /// From beginning to end.
+    pub took: Duration,
+    /// Whether it failed as a whole.
+    pub result: Result<(), &'a CallError>,
+}
+
+/// Told about what the planner does, for metrics. Must not block.
 pub trait CallObserver: Send + Sync {
-    /// `requests` travelled in one call of `group` that took `took`.
-    fn call_ended(&self, group: &GroupKey, requests: usize, took: Duration, result: Result<(), &CallError>);
+    /// A call has ended.
+    fn call_ended(&self, report: &CallReport<'_>);
+
+    /// An object needs what another one already waits for, and so costs nothing.
+    fn request_joined(&self, group: &GroupKey);
 }
 
 /// Numbers for metrics, as of the last turn of the planner.
@@ -267,6 +300,7 @@ pub(crate) enum Message {
 pub struct PlannerHandle {
     inbox: mpsc::Sender<Message>,
     gauges: watch::Receiver<Gauges>,
+    stores: watch::Receiver<Vec<StoreState>>,
     ledger: Arc<answer::Ledger>,
 }
 
@@ -306,6 +340,12 @@ impl PlannerHandle {
             value_bytes: self.ledger.bytes(),
             ..*self.gauges.borrow()
         }
+    }
+
+    /// The stores that are asked, in no particular order.
+    #[must_use]
+    pub fn stores(&self) -> Vec<StoreState> {
+        self.stores.borrow().clone()
     }
 
     async fn send(&self, message: Message) -> Result<(), Stopped> {

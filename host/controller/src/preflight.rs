@@ -29,6 +29,8 @@ struct Right {
     resource: &'static str,
     subresource: Option<&'static str>,
     namespace: Option<Arc<str>>,
+    /// The only object that it is about, where that is not all of them.
+    name: Option<Arc<str>>,
 }
 
 impl fmt::Display for Right {
@@ -40,9 +42,10 @@ impl fmt::Display for Right {
         if !self.group.is_empty() {
             write!(f, ".{}", self.group)?;
         }
-        match &self.namespace {
-            Some(namespace) => write!(f, " in namespace {namespace}"),
-            None => f.write_str(" in all namespaces"),
+        match (&self.name, &self.namespace) {
+            (Some(name), _) => write!(f, " named {name}"),
+            (None, Some(namespace)) => write!(f, " in namespace {namespace}"),
+            (None, None) => f.write_str(" in all namespaces"),
         }
     }
 }
@@ -81,7 +84,13 @@ fn required(scope: Option<&Arc<str>>, list_secrets: bool) -> Vec<Right> {
         rights(GROUP, "externalsecrets", None, &["get", "list", "watch"], scope),
         rights(GROUP, "externalsecrets", Some("status"), &["patch"], scope),
         rights("", "secrets", None, secrets, scope),
-        rights("", "namespaces", None, &["list", "watch"], None),
+        rights("", "namespaces", None, &["list", "watch"], None)
+            .into_iter()
+            .map(|right| Right {
+                name: scope.cloned(),
+                ..right
+            })
+            .collect(),
     ]
     .concat()
 }
@@ -99,6 +108,7 @@ fn rights(
         resource,
         subresource,
         namespace: namespace.cloned(),
+        name: None,
     };
     verbs.iter().map(right).collect()
 }
@@ -157,6 +167,7 @@ fn question(right: &Right) -> SelfSubjectAccessReview {
         resource: Some(right.resource.to_owned()),
         subresource: right.subresource.map(str::to_owned),
         namespace: right.namespace.as_deref().map(str::to_owned),
+        name: right.name.as_deref().map(str::to_owned),
         ..ResourceAttributes::default()
     };
     let spec = SelfSubjectAccessReviewSpec {
@@ -185,6 +196,7 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert!(some.contains(&"update secrets in namespace a".to_owned()));
+        assert!(some.contains(&"watch namespaces named a".to_owned()), "{some:?}");
         assert!(!some.iter().any(|text| text.starts_with("list secrets")), "{some:?}");
     }
 }

@@ -8,16 +8,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use keyhole_api::ExternalSecret;
-use keyhole_core::shape::{Answer, shape};
 use keyhole_core::{Failure, Reason, SecretBytes};
 use keyhole_plugins::LiveSet;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Defaults, ObjectKey, ObjectPlan, plan_object};
-use crate::planner::{
-    CallObserver, Cause, Delivered, Delivery, Fetched, Planner, PlannerConfig, PlannerHandle, Submit,
-};
+use crate::planner::{CallObserver, Cause, Delivered, Delivery, Planner, PlannerConfig, PlannerHandle, Submit};
 
 /// What one object becomes.
 #[derive(Debug)]
@@ -28,16 +25,6 @@ pub struct Rendered {
     pub secret_type: String,
     /// The data, or everything that stands in its way.
     pub result: Result<BTreeMap<String, SecretBytes>, Vec<Failure>>,
-}
-
-/// Data from answers: the last step before writing or printing.
-///
-/// # Errors
-///
-/// Every failure, in merge order.
-pub fn shape_answers(plan: &ObjectPlan, answers: &[Fetched]) -> Result<BTreeMap<String, SecretBytes>, Vec<Failure>> {
-    let answers: Vec<Answer<'_>> = answers.iter().map(Fetched::answer).collect();
-    shape(&plan.items, &answers)
 }
 
 /// What `objects` become, in their order. Each is fetched once; requests that fail for a reason that
@@ -111,7 +98,7 @@ async fn fetch_all(
     while results.len() < expected {
         let Some(delivery) = deliveries.recv().await else { break };
         let result = match &delivery.result {
-            Delivered::Answers(answers) => shape_answers(&delivery.plan, answers),
+            Delivered::Answers(answers) => delivery.plan.data(answers),
             Delivered::Failed(failures) => Err(failures.clone()),
             Delivered::Unchanged => continue,
         };

@@ -18,20 +18,25 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use keyhole_api::ExternalSecret;
 use keyhole_api::names::{MANAGED_LABEL, MANAGED_VALUE};
+use keyhole_core::permission::{Policy, Rules};
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::{Api, Client, Resource};
 use kube_runtime::WatchStreamExt as _;
 use kube_runtime::watcher::{self, Event, watcher};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_error::ApiError;
 use crate::cluster::REQUEST_TIMEOUT;
 use crate::index::Version;
 use crate::metrics::Metrics;
-use crate::permission::NamespaceRules;
 use crate::plan::ObjectKey;
+
+mod outage;
+
+use outage::{OUTAGE, Outage};
 
 /// Changes that may wait to be worked off.
 pub const QUEUE: usize = 1024;
@@ -67,12 +72,15 @@ pub enum Change {
         /// Whether it is being deleted.
         deleting: bool,
         /// What its annotations allow.
-        rules: NamespaceRules,
+        rules: Box<Rules>,
     },
     /// A namespace is gone.
     NamespaceGone(Arc<str>),
     /// A list of namespaces came to its end.
     NamespacesListed(Listed),
+    /// What this namespace (all, if none is named) says cannot be found out any more. A list of namespaces
+    /// will tell that it can again.
+    NamespacesLost(Option<Arc<str>>),
     /// An ExternalSecret is there, and is to be planned anew whatever is known of it.
     Again(Box<ExternalSecret>),
 }
@@ -91,9 +99,14 @@ trait Watched: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + S
     /// For metrics and messages.
     const RESOURCE: &'static str;
 
-    fn there(self, listed: bool) -> Option<Change>;
+    fn there(self, listed: bool, policy: &Arc<Policy>) -> Option<Change>;
     fn gone(self) -> Option<Change>;
     fn listed(listed: Listed) -> Change;
+
+    /// What it means that the watch has not worked for a while, if what it showed must not be trusted then.
+    fn lost(_scope: Option<Arc<str>>) -> Option<Change> {
+        None
+    }
 
     fn key(&self) -> Option<ObjectKey> {
         let metadata = self.meta();
@@ -107,7 +120,7 @@ trait Watched: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + S
 impl Watched for ExternalSecret {
     const RESOURCE: &'static str = "externalsecrets";
 
-    fn there(mut self, listed: bool) -> Option<Change> {
+    fn there(mut self, listed: bool, _: &Arc<Policy>) -> Option<Change> {
         self.metadata.managed_fields = None;
         Some(Change::Object {
             object: Box::new(self),
@@ -127,7 +140,7 @@ impl Watched for ExternalSecret {
 impl Watched for PartialObjectMeta<Secret> {
     const RESOURCE: &'static str = "secrets";
 
-    fn there(self, _listed: bool) -> Option<Change> {
+    fn there(self, _listed: bool, _: &Arc<Policy>) -> Option<Change> {
         Some(Change::Secret(self.key()?, version(&self)))
     }
 
@@ -143,18 +156,13 @@ impl Watched for PartialObjectMeta<Secret> {
 impl Watched for PartialObjectMeta<Namespace> {
     const RESOURCE: &'static str = "namespaces";
 
-    fn there(self, _listed: bool) -> Option<Change> {
-        let deleting = self.metadata.deletion_timestamp.is_some();
-        let rules = self
-            .metadata
-            .annotations
-            .as_ref()
-            .map(NamespaceRules::of)
-            .unwrap_or_default();
+    fn there(self, _listed: bool, policy: &Arc<Policy>) -> Option<Change> {
+        let name: Arc<str> = self.metadata.name?.into();
+        let annotations = self.metadata.annotations.unwrap_or_default();
         Some(Change::Namespace {
-            name: self.metadata.name?.into(),
-            deleting,
-            rules,
+            deleting: self.metadata.deletion_timestamp.is_some(),
+            rules: Box::new(policy.rules(&name, &annotations)),
+            name,
         })
     }
 
@@ -164,6 +172,16 @@ impl Watched for PartialObjectMeta<Namespace> {
 
     fn listed(listed: Listed) -> Change {
         Change::NamespacesListed(listed)
+    }
+
+    fn lost(scope: Option<Arc<str>>) -> Option<Change> {
+        Some(Change::NamespacesLost(scope))
+    }
+
+    /// A namespace is in none; it stands for both.
+    fn key(&self) -> Option<ObjectKey> {
+        let name = self.metadata.name.as_deref()?;
+        Some(ObjectKey::new(name, name))
     }
 }
 
@@ -177,22 +195,25 @@ pub struct Watches {
     client: Client,
     changes: mpsc::Sender<Change>,
     metrics: Arc<Metrics>,
+    policy: Arc<Policy>,
     shutdown: CancellationToken,
 }
 
 impl Watches {
-    /// Watches that end with `shutdown`.
+    /// Watches that end with `shutdown`. Namespaces are read under `policy`.
     #[must_use]
     pub fn new(
         client: Client,
         changes: mpsc::Sender<Change>,
         metrics: Arc<Metrics>,
+        policy: Policy,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
             client,
             changes,
             metrics,
+            policy: Arc::new(policy),
             shutdown,
         }
     }
@@ -257,11 +278,36 @@ impl Watches {
     }
 
     async fn follow<K: Watched>(self, api: Api<K>, config: watcher::Config, namespace: Option<Arc<str>>) {
+        // A watch that works again says nothing by itself until something changes, and a new one begins with
+        // a list.
+        while let Ended::Lost(change) = self.follow_once(api.clone(), config.clone(), &namespace).await {
+            tracing::warn!(
+                resource = K::RESOURCE,
+                namespace = namespace.as_deref(),
+                "the watch has not worked for {} s; objects of namespaces that it is about are not served until it does",
+                OUTAGE.as_secs()
+            );
+            if !self.send(change).await {
+                return;
+            }
+        }
+    }
+
+    async fn follow_once<K: Watched>(
+        &self,
+        api: Api<K>,
+        config: watcher::Config,
+        namespace: &Option<Arc<str>>,
+    ) -> Ended {
         let seen = self.metrics.watch_events.with_label_values(&[K::RESOURCE]);
         let errors = self.metrics.watch_errors.with_label_values(&[K::RESOURCE]);
         let mut stream = pin!(watcher(api, config).default_backoff());
         let mut listing = HashSet::new();
+        let mut outage = Outage::default();
         while let Some(Some(event)) = self.shutdown.run_until_cancelled(stream.next()).await {
+            if event.is_ok() {
+                outage = Outage::default();
+            }
             let change = match event {
                 Ok(Event::Init) => {
                     listing.clear();
@@ -269,7 +315,7 @@ impl Watches {
                 }
                 Ok(Event::InitApply(object)) => {
                     listing.extend(object.key());
-                    object.there(true)
+                    object.there(true, &self.policy)
                 }
                 Ok(Event::InitDone) => {
                     let keys = std::mem::take(&mut listing);
@@ -279,23 +325,42 @@ impl Watches {
                         keys,
                     }))
                 }
-                Ok(Event::Apply(object)) => object.there(false),
+                Ok(Event::Apply(object)) => object.there(false, &self.policy),
                 Ok(Event::Delete(object)) => object.gone(),
                 Err(error) => {
                     errors.inc();
                     let error = describe(error);
                     tracing::warn!(resource = K::RESOURCE, namespace = namespace.as_deref(), %error, "watch interrupted; connecting again");
+                    if outage.goes_on(Instant::now())
+                        && let Some(lost) = K::lost(namespace.clone())
+                    {
+                        return Ended::Lost(lost);
+                    }
                     None
                 }
             };
             let Some(change) = change else { continue };
             seen.inc();
-            let sent = self.shutdown.run_until_cancelled(self.changes.send(change)).await;
-            if !matches!(sent, Some(Ok(()))) {
-                return;
+            if !self.send(change).await {
+                break;
             }
         }
+        Ended::ForGood
     }
+
+    /// Whether somebody still wants to know.
+    async fn send(&self, change: Change) -> bool {
+        let sent = self.shutdown.run_until_cancelled(self.changes.send(change)).await;
+        matches!(sent, Some(Ok(())))
+    }
+}
+
+/// How a watch ended.
+enum Ended {
+    /// The host stops.
+    ForGood,
+    /// It has not worked for too long.
+    Lost(Change),
 }
 
 fn describe(error: watcher::Error) -> ApiError {

@@ -5,27 +5,33 @@
 //! PUT with its resourceVersion, so nobody's change is overwritten unseen. Server-side apply would
 //! leave the keys that somebody else added, and has no form that only creates.
 //!
+//! A Secret that KES wrote for the same object is the object's, but lacks our label. Where that is all, the
+//! label is added at a limited rate: taking over a cluster must not write every Secret of it at once.
+//!
 //! What was written is remembered as a version and a keyed digest ([`Held`]). While the watch shows that
 //! version and the digest of new values is the same, no request is made at all. No digest is stored in
 //! the cluster, where it could be used to guess values.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use keyhole_core::digest::{ContentDigest, ContentKey};
 use keyhole_core::mask::Mask;
-use keyhole_core::shape::{Answer, shape};
 use keyhole_core::{Failure, Reason, SecretBytes};
+use tokio::time::Instant;
 
 use crate::api_error::ApiError;
 use crate::cluster::Cluster;
-use crate::index::{Held, Version, View};
+use crate::index::{Held, Standing, Version, View};
 use crate::plan::{ObjectKey, ObjectPlan};
 use crate::planner::{Cause, Delivered, Delivery, Fetched};
+use crate::report::Budget;
 
 pub mod decide;
 pub mod target;
 
 use decide::{Decision, Desired, decide, other_writer, refused_type};
+use target::Target;
 
 /// How often a Secret that changes under our hands is looked at again before it is left to a retry.
 const TRIES: usize = 5;
@@ -35,10 +41,15 @@ const RIGHT: &str = "the Secret is as this object asks for";
 const FOREIGN_RIGHT: &str =
     "a Secret of this name that is not this object's already holds these values; it was left as it is";
 
+/// Secrets that get our label and nothing else, per second: 2,500 of them in two minutes, beside the work
+/// that somebody waits for.
+const MARKS_PER_SECOND: u32 = 20;
+
 /// Compares and writes Secrets.
 pub struct Writer {
     cluster: Cluster,
     content: ContentKey,
+    marks: Mutex<Budget>,
     /// Whether the index is told of changes by a watch. If not, each sync asks for the version.
     watches_secrets: bool,
 }
@@ -75,6 +86,8 @@ pub enum Wrote {
     Created,
     /// It was different; whoever else writes it, by the API server's record.
     Replaced(Option<String>),
+    /// Only our label was missing; likewise.
+    Marked(Option<String>),
 }
 
 /// What a look at a changed Secret showed.
@@ -95,6 +108,7 @@ impl Writer {
         Self {
             cluster,
             content,
+            marks: Mutex::new(Budget::new(MARKS_PER_SECOND)),
             watches_secrets,
         }
     }
@@ -109,7 +123,7 @@ impl Writer {
                     looked: false,
                 };
             }
-            Delivered::Unchanged => return self.confirm(&plan.key, view).await,
+            Delivered::Unchanged => return self.confirm(&plan.key, &plan.uid, view).await,
             Delivered::Answers(answers) => answers,
         };
         let desired = match desired(plan, answers) {
@@ -125,7 +139,7 @@ impl Writer {
         if let Some(held) = view.held.as_ref().filter(|held| held.digest == digest)
             && let Ok(true) = self.is_current(&plan.key, view).await
         {
-            return right(held.clone(), None);
+            return self.mark(&plan.key, &plan.uid, held).await;
         }
         self.write(delivery.cause, &plan.key, &desired, digest, view.seems_missing)
             .await
@@ -151,12 +165,12 @@ impl Writer {
     }
 
     /// The store has what was last written. Has the Secret, too?
-    async fn confirm(&self, key: &ObjectKey, view: &View) -> Synced {
+    async fn confirm(&self, key: &ObjectKey, uid: &str, view: &View) -> Synced {
         let Some(held) = &view.held else {
             return Synced::NeedsValues;
         };
         match self.is_current(key, view).await {
-            Ok(true) => right(held.clone(), None),
+            Ok(true) => self.mark(key, uid, held).await,
             Ok(false) => Synced::NeedsValues,
             Err(error) => Synced::Failed {
                 failures: vec![refusal("read", key, &error, None)],
@@ -171,11 +185,43 @@ impl Writer {
         let Some(held) = view.held.as_ref().filter(|_| view.held_is_current) else {
             return Ok(false);
         };
-        if self.watches_secrets && held.ours {
+        if self.watches_secrets && held.standing == Standing::Ours {
             return Ok(true);
         }
         let version = self.cluster.secret_version(key).await?;
         Ok(version.is_some_and(|version| Version::of(&version) == held.version))
+    }
+
+    /// The Secret is as it should be; gives it our label if it lacks it and there is time. What goes wrong
+    /// with that is tried again at the next sync.
+    async fn mark(&self, key: &ObjectKey, uid: &str, held: &Held) -> Synced {
+        let unmarked = || right(held.clone(), None);
+        if held.standing != Standing::Unmarked || !self.may_mark() {
+            return unmarked();
+        }
+        let Ok(Some(secret)) = self.cluster.secret(key).await else {
+            return unmarked();
+        };
+        let is_held = Version::of(secret.resource_version()) == held.version;
+        if !is_held || !decide::is_controlled_by(&secret.metadata, uid) {
+            return unmarked();
+        }
+        match self.cluster.replace(key, &decide::marked(&secret)).await {
+            Ok(version) => right(
+                Held {
+                    version: Version::of(&version),
+                    standing: Standing::Ours,
+                    ..held.clone()
+                },
+                Some(Wrote::Marked(other(&secret))),
+            ),
+            Err(_) => unmarked(),
+        }
+    }
+
+    fn may_mark(&self) -> bool {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.take(Instant::now())
     }
 
     async fn write(
@@ -186,10 +232,10 @@ impl Writer {
         digest: ContentDigest,
         seems_missing: bool,
     ) -> Synced {
-        let held = |version: &str, ours| Held {
+        let held = |version: &str, standing| Held {
             version: Version::of(version),
             digest,
-            ours,
+            standing,
         };
         let failed = |failure| Synced::Failed {
             failures: vec![failure],
@@ -209,20 +255,29 @@ impl Writer {
                     return Synced::Skipped;
                 }
                 match self.cluster.create(key, &desired.fresh()).await {
-                    Ok(version) => return right(held(&version, true), Some(Wrote::Created)),
+                    Ok(version) => return right(held(&version, Standing::Ours), Some(Wrote::Created)),
                     Err(ApiError::AlreadyExists | ApiError::Conflict) => continue,
                     Err(ApiError::Terminating | ApiError::NotFound) => return Synced::Skipped,
                     Err(error) => return refused("create", error),
                 }
             };
             match decide(&existing, desired) {
-                Decision::Right => return right(held(existing.resource_version(), true), None),
-                Decision::ForeignRight => return right(held(existing.resource_version(), false), None),
+                Decision::Right => return right(held(existing.resource_version(), Standing::Ours), None),
+                Decision::ForeignRight => return right(held(existing.resource_version(), Standing::Foreign), None),
+                Decision::Mark(_) if !self.may_mark() => {
+                    return right(held(existing.resource_version(), Standing::Unmarked), None);
+                }
+                Decision::Mark(marked) => match self.cluster.replace(key, &marked).await {
+                    Ok(version) => {
+                        return right(held(&version, Standing::Ours), Some(Wrote::Marked(other(&existing))));
+                    }
+                    Err(ApiError::Conflict | ApiError::NotFound) => {}
+                    Err(error) => return refused("update", error),
+                },
                 Decision::Wait(failure) | Decision::Refuse(failure) => return failed(failure),
                 Decision::Replace(replacement) => match self.cluster.replace(key, &replacement).await {
                     Ok(version) => {
-                        let other = other_writer(&existing.metadata).map(str::to_owned);
-                        return right(held(&version, true), Some(Wrote::Replaced(other)));
+                        return right(held(&version, Standing::Ours), Some(Wrote::Replaced(other(&existing))));
                     }
                     Err(ApiError::Conflict | ApiError::NotFound) => {}
                     Err(error) => return refused("update", error),
@@ -251,11 +306,15 @@ impl Writer {
     }
 }
 
+/// Who else writes the Secret.
+fn other(existing: &Target) -> Option<String> {
+    other_writer(&existing.metadata).map(str::to_owned)
+}
+
 fn desired(plan: &ObjectPlan, answers: &[Fetched]) -> Result<Desired, Vec<Failure>> {
     if let Some(failure) = refused_type(&plan.secret_type) {
         return Err(vec![failure]);
     }
-    let answers: Vec<Answer<'_>> = answers.iter().map(Fetched::answer).collect();
     Ok(Desired {
         namespace: plan.key.namespace.to_string(),
         name: plan.key.name.to_string(),
@@ -263,12 +322,15 @@ fn desired(plan: &ObjectPlan, answers: &[Fetched]) -> Result<Desired, Vec<Failur
         type_name: plan.secret_type.clone(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
-        data: shape(&plan.items, &answers)?,
+        data: plan.data(answers)?,
     })
 }
 
 fn right(held: Held, wrote: Option<Wrote>) -> Synced {
-    let remark = if held.ours { RIGHT } else { FOREIGN_RIGHT };
+    let remark = match held.standing {
+        Standing::Ours | Standing::Unmarked => RIGHT,
+        Standing::Foreign => FOREIGN_RIGHT,
+    };
     Synced::Right { held, wrote, remark }
 }
 

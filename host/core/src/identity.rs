@@ -38,6 +38,12 @@ impl RoleArn {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The account that the role belongs to.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        self.0.split(':').nth(4).unwrap_or_default()
+    }
 }
 
 impl FromStr for RoleArn {
@@ -83,6 +89,12 @@ mod tests {
         ] {
             assert_eq!(arn.parse::<RoleArn>().unwrap().as_str(), arn);
         }
+    }
+
+    #[test]
+    fn a_role_belongs_to_the_account_of_its_arn() {
+        let arn: RoleArn = "arn:aws:iam::123456789012:role/team:a/app".parse().unwrap();
+        assert_eq!(arn.account(), "123456789012");
     }
 
     #[test]

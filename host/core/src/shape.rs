@@ -4,7 +4,8 @@
 //! cannot be shaped is a [`Failure`], and one failure fails the whole object. A value that is malformed
 //! for a moment, or a path that is empty by mistake, must never wipe keys that workloads live on. What
 //! the API server would refuse (key names, size) is refused here, by name and with the place in the
-//! object. Values are never part of a message.
+//! object. Values are never part of a message. Who relies on KES's habit of passing over such values can
+//! have it back with [`Leniency`].
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -31,32 +32,72 @@ pub enum Answer<'a> {
     Values(&'a [NamedValue]),
 }
 
+/// Where values that are not what the object says they are get KES's treatment. The default is ours: they fail
+/// the object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leniency {
+    /// An entry whose value cannot be shaped gives no key, and a Secret may have none at all. A text is
+    /// spread over its UTF-16 units.
+    pub drops_malformed: bool,
+    /// Of two values of one name under a path the later one stays.
+    pub last_of_path_wins: bool,
+}
+
+/// The data of a Secret, and what was left out of it.
+#[derive(Debug)]
+pub struct Shaped {
+    /// The data.
+    pub data: BTreeMap<String, SecretBytes>,
+    /// Entries that gave no key, under [`Leniency::drops_malformed`] alone.
+    pub dropped: Vec<Failure>,
+}
+
 /// The data of the Secret.
 ///
 /// # Errors
 /// Every failure, in the order of the items; those of the whole object last.
-pub fn shape(items: &[Item], answers: &[Answer<'_>]) -> Result<BTreeMap<String, SecretBytes>, Vec<Failure>> {
+pub fn shape(items: &[Item], answers: &[Answer<'_>], leniency: Leniency) -> Result<Shaped, Vec<Failure>> {
     if items.len() != answers.len() {
         let message = format!("{} answers for {} items", answers.len(), items.len());
         return Err(vec![Failure::new(Reason::PluginFailed, message)]);
     }
-    let mut data = BTreeMap::new();
+    let mut shaped = Shaped {
+        data: BTreeMap::new(),
+        dropped: Vec::new(),
+    };
     let mut failures = Vec::new();
     for (item, answer) in items.iter().zip(answers) {
-        match shape_item(item, *answer) {
-            Ok(keys) => data.extend(keys),
-            Err(failure) => failures.push(failure.at(item.place.clone())),
+        match shape_item(item, *answer, leniency) {
+            Ok(keys) => shaped.data.extend(keys),
+            Err(Flaw::Malformed(failure)) if leniency.drops_malformed => {
+                shaped.dropped.push(failure.at(item.place.clone()));
+            }
+            Err(Flaw::Malformed(failure) | Flaw::Fatal(failure)) => failures.push(failure.at(item.place.clone())),
         }
     }
     if failures.is_empty() {
-        failures.extend(whole(items, &data));
+        failures.extend(whole(items, &shaped.data, leniency));
     }
-    if failures.is_empty() { Ok(data) } else { Err(failures) }
+    if failures.is_empty() { Ok(shaped) } else { Err(failures) }
+}
+
+/// What is wrong with one item.
+enum Flaw {
+    /// The value is not of the form that the item needs; KES passed over it.
+    Malformed(Failure),
+    /// Anything else; KES failed, too.
+    Fatal(Failure),
+}
+
+impl From<Failure> for Flaw {
+    fn from(failure: Failure) -> Self {
+        Self::Fatal(failure)
+    }
 }
 
 /// What is wrong with the data as a whole.
-fn whole(items: &[Item], data: &BTreeMap<String, SecretBytes>) -> Option<Failure> {
-    if data.is_empty() {
+fn whole(items: &[Item], data: &BTreeMap<String, SecretBytes>, leniency: Leniency) -> Option<Failure> {
+    if data.is_empty() && !leniency.drops_malformed {
         let places: Vec<_> = items
             .iter()
             .take(5)
@@ -93,7 +134,7 @@ fn whole(items: &[Item], data: &BTreeMap<String, SecretBytes>) -> Option<Failure
     Some(Failure::new(Reason::TooLarge, message).remedy("split it over several objects"))
 }
 
-fn shape_item(item: &Item, answer: Answer<'_>) -> Result<BTreeMap<String, SecretBytes>, Failure> {
+fn shape_item(item: &Item, answer: Answer<'_>, leniency: Leniency) -> Result<BTreeMap<String, SecretBytes>, Flaw> {
     let key = item.request.selector.name();
     match (&item.mapping, answer) {
         (
@@ -112,16 +153,18 @@ fn shape_item(item: &Item, answer: Answer<'_>) -> Result<BTreeMap<String, Secret
             };
             Ok(BTreeMap::from([(name.clone(), value)]))
         }
-        (Mapping::Spread, Answer::Value(value)) => spread(value, key),
-        (Mapping::Path, Answer::Values(values)) => path(values),
+        (Mapping::Spread, Answer::Value(value)) => spread(value, key, leniency),
+        (Mapping::Path, Answer::Values(values)) => Ok(path(values, leniency)?),
         (Mapping::Single { .. } | Mapping::Spread, Answer::Values(_)) => Err(Failure::new(
             Reason::PluginFailed,
             format!("several values came for key {}", quoted(key)),
-        )),
+        )
+        .into()),
         (Mapping::Path, Answer::Value(_)) => Err(Failure::new(
             Reason::PluginFailed,
             format!("a single value came for path {}", quoted(key)),
-        )),
+        )
+        .into()),
     }
 }
 
@@ -135,35 +178,36 @@ fn plain(value: &Value, is_binary: bool) -> SecretBytes {
     }
 }
 
-fn member(value: &Value, key: &str, property: &str, is_binary: bool) -> Result<SecretBytes, Failure> {
+fn member(value: &Value, key: &str, property: &str, is_binary: bool) -> Result<SecretBytes, Flaw> {
     let json = Json::read(value.bytes.expose()).map_err(|why| {
         let message = format!(
             "the value of {} is {why}, so it has no property {}",
             quoted(key),
             quoted(property)
         );
-        Failure::new(Reason::InvalidValue, message)
-            .remedy("store JSON, or leave property out to take the value as it is")
+        Flaw::Malformed(
+            Failure::new(Reason::InvalidValue, message)
+                .remedy("store JSON, or leave property out to take the value as it is"),
+        )
     })?;
     let Some(found) = property::find(&json, property) else {
         let message = format!("Could not find property {property} in {key}");
-        return Err(Failure::kes(Reason::InvalidValue, message));
+        return Err(Failure::kes(Reason::InvalidValue, message).into());
     };
     Ok(match found {
         Found::Json(Json::Text(text)) if is_binary => decoded(&text.utf8()),
         Found::Json(json) => encoded(json, value.bytes.len()),
         Found::Length(length) => SecretBytes::from(length.to_string()),
-        Found::Unit(unit) => {
-            let text = char::from_u32(u32::from(unit))
-                .unwrap_or(char::REPLACEMENT_CHARACTER)
-                .to_string();
-            if is_binary {
-                decoded(text.as_bytes())
-            } else {
-                SecretBytes::from(text)
-            }
-        }
+        Found::Unit(unit) if is_binary => decoded(text_of(unit).as_bytes()),
+        Found::Unit(unit) => SecretBytes::from(text_of(unit)),
     })
+}
+
+/// One UTF-16 unit as text; half a surrogate pair is U+FFFD, as JavaScript writes it.
+fn text_of(unit: u16) -> String {
+    char::from_u32(u32::from(unit))
+        .unwrap_or(char::REPLACEMENT_CHARACTER)
+        .to_string()
 }
 
 fn decoded(base64: &[u8]) -> SecretBytes {
@@ -184,16 +228,15 @@ fn encoded(json: &Json<'_>, longest: usize) -> SecretBytes {
     }
 }
 
-fn spread(value: &Value, key: &str) -> Result<BTreeMap<String, SecretBytes>, Failure> {
+fn spread(value: &Value, key: &str, leniency: Leniency) -> Result<BTreeMap<String, SecretBytes>, Flaw> {
     let wrong = |what: &str| {
-        Failure::new(
-            Reason::InvalidValue,
-            format!(
-                "the value of {} is {what}, so it cannot be spread over keys",
-                quoted(key)
-            ),
+        let message = format!(
+            "the value of {} is {what}, so it cannot be spread over keys",
+            quoted(key)
+        );
+        Flaw::Malformed(
+            Failure::new(Reason::InvalidValue, message).remedy("store a JSON object, or use data with key and name"),
         )
-        .remedy("store a JSON object, or use data with key and name")
     };
     let bytes = value.bytes.expose();
     let mut keys = BTreeMap::new();
@@ -219,6 +262,15 @@ fn spread(value: &Value, key: &str) -> Result<BTreeMap<String, SecretBytes>, Fai
                     .map(|(index, item)| (index.to_string(), encoded(item, bytes.len()))),
             );
         }
+        Json::Text(text) if leniency.drops_malformed => {
+            let units = text.utf16();
+            keys.extend(
+                units
+                    .iter()
+                    .enumerate()
+                    .map(|(index, unit)| (index.to_string(), SecretBytes::from(text_of(*unit)))),
+            );
+        }
         Json::Text(_) => return Err(wrong("a JSON text")),
         Json::Number(_) => return Err(wrong("a number")),
         Json::Bool(_) => return Err(wrong("a boolean")),
@@ -227,7 +279,7 @@ fn spread(value: &Value, key: &str) -> Result<BTreeMap<String, SecretBytes>, Fai
     Ok(keys)
 }
 
-fn path(values: &[NamedValue]) -> Result<BTreeMap<String, SecretBytes>, Failure> {
+fn path(values: &[NamedValue], leniency: Leniency) -> Result<BTreeMap<String, SecretBytes>, Failure> {
     let mut keys: BTreeMap<String, SecretBytes> = BTreeMap::new();
     let mut full_names: BTreeMap<&str, &str> = BTreeMap::new();
     for NamedValue { name, full_name, value } in values {
@@ -238,11 +290,7 @@ fn path(values: &[NamedValue]) -> Result<BTreeMap<String, SecretBytes>, Failure>
             )
         })?;
         match full_names.entry(name) {
-            Entry::Vacant(entry) => {
-                entry.insert(full_name);
-                keys.insert(name.clone(), value.bytes.clone());
-            }
-            Entry::Occupied(entry) => {
+            Entry::Occupied(entry) if !leniency.last_of_path_wins => {
                 let message = format!(
                     "{} and {} both give key {}",
                     quoted(entry.get()),
@@ -251,6 +299,10 @@ fn path(values: &[NamedValue]) -> Result<BTreeMap<String, SecretBytes>, Failure>
                 );
                 return Err(Failure::new(Reason::InvalidValue, message)
                     .remedy("rename one of them, or take them by key and name"));
+            }
+            entry => {
+                entry.insert_entry(full_name);
+                keys.insert(name.clone(), value.bytes.clone());
             }
         }
     }

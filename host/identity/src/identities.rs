@@ -9,6 +9,7 @@ use aws_sdk_sts::config::Region;
 use aws_smithy_async::time::SharedTimeSource;
 use futures::future::BoxFuture;
 use keyhole_core::{CallError, Identity, RoleArn};
+use keyhole_sandbox::egress::Proxy;
 use keyhole_sandbox::{AwsSessions, EndpointOverrides};
 
 use crate::base::Base;
@@ -27,6 +28,8 @@ pub struct IdentityConfig {
     pub sts_endpoint_type: StsEndpointType,
     /// Endpoints that were moved; `sts` is the one that counts here.
     pub endpoints: EndpointOverrides,
+    /// What stands between this process and AWS.
+    pub proxy: Option<Proxy>,
     /// The operator's own credentials, in place of the standard chain.
     pub credentials: Option<SharedCredentialsProvider>,
     /// The time by which sessions age. The system's unless a test says otherwise.
@@ -67,7 +70,7 @@ impl Identities {
     /// Nothing is asked before the first session is needed.
     #[must_use]
     pub fn new(config: IdentityConfig) -> Self {
-        let http = http_client::build();
+        let http = http_client::build(config.proxy.as_ref());
         let region = config.region.clone().unwrap_or_else(|| "us-west-2".to_owned());
         Self(Arc::new(Inner {
             base: Base::new(http.clone(), Region::new(region), config.credentials),

@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn the_global_endpoint_is_used_only_when_asked_for_and_where_there_is_one() {
         let sts = |endpoint_type, endpoint: Option<&str>| Sts {
-            http: crate::http_client::build(),
+            http: crate::http_client::build(None),
             region: Some("eu-west-1".into()),
             endpoint_type,
             endpoint: endpoint.map(str::to_owned),

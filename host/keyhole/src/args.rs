@@ -6,10 +6,12 @@
 mod aws;
 mod log;
 mod operator;
+mod permission;
 mod plugins;
 mod presence;
 mod render;
 mod run;
+mod values;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -21,10 +23,12 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEn
 pub use aws::AwsArgs;
 pub use log::{LogArgs, LogFormat, LogLevel};
 pub use operator::{Namespaces, OperatorArgs};
+pub use permission::PermissionArgs;
 pub use plugins::PluginArgs;
 pub use presence::Presence;
 pub use render::RenderArgs;
 pub use run::RunArgs;
+pub use values::ValueArgs;
 
 /// Turns ExternalSecret objects into Secrets. Every secret store is a sandboxed plugin.
 #[derive(Debug, Parser)]
@@ -38,7 +42,8 @@ pub struct Args {
 enum Command {
     /// Run the operator against a cluster
     Run(Box<RunArgs>),
-    /// Fetch ExternalSecrets of a file and print their Secrets, without a cluster
+    /// Fetch ExternalSecrets of a file and print their Secrets, without a cluster (and so without what
+    /// annotations of namespaces permit)
     Render(Box<RenderArgs>),
     /// Print ExternalSecrets of the oldest shape (`secretDescriptor`, `properties`) in today's form
     Convert(ConvertArgs),
@@ -76,6 +81,9 @@ pub struct ManifestsArgs {
     /// Without the right to list and watch Secrets: RBAC cannot tell their metadata from their content
     #[arg(long)]
     pub no_list: bool,
+    /// For an operator that serves these namespaces only, separated by commas, with rights in no other. They must exist
+    #[arg(long, value_name = "NAMES", default_value = "", hide_default_value = true)]
+    pub watched_namespaces: Namespaces,
 }
 
 /// Arguments of `version`.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use keyhole_identity::{Identities, IdentityConfig, profile_region};
-use keyhole_plugins::{CompileCache, Compiler, Defaults, LiveSet, Loader, PluginSpec, Source};
+use keyhole_plugins::{CompileCache, Compiler, Defaults, LazyScript, LiveSet, Loader, PluginSpec, Source};
 use keyhole_sandbox::egress::Network;
-use keyhole_sandbox::{CallObserver, Engine, EngineConfig, Ports};
+use keyhole_sandbox::{CallObserver, Engine, EngineConfig, Ports, ScriptLimits};
 use serde_json::{Map, json};
 
 use crate::args::{AwsArgs, PluginArgs};
@@ -23,6 +23,8 @@ pub struct Host {
     pub plugins: LiveSet,
     /// The region of objects that name none.
     pub region: Option<String>,
+    /// Judges expressions that need JavaScript. Nothing of it is loaded before the first of them.
+    pub script: LazyScript,
 }
 
 /// The engine that plugins run in.
@@ -48,6 +50,7 @@ impl Host {
     ) -> anyhow::Result<Self> {
         let env = |name: &str| std::env::var(name).ok();
         let endpoints = aws.endpoints(env)?;
+        let proxy = aws.proxy(env);
         let region = match aws.region(env) {
             Some(region) => Some(region),
             None => profile_region().await,
@@ -57,6 +60,7 @@ impl Host {
             intermediate_role: aws.aws_intermediate_role_arn.clone(),
             sts_endpoint_type: aws.aws_sts_endpoint_type.into(),
             endpoints: endpoints.clone(),
+            proxy: proxy.clone(),
             ..IdentityConfig::default()
         });
         let defaults = defaults(region.as_deref(), endpoints.localstack());
@@ -65,13 +69,20 @@ impl Host {
             writable: plugins.writable_cache(env),
             compiler: Compiler::this_program()?,
         };
+        let cache = Arc::new(cache);
+        let script = LazyScript::new(
+            engine.clone(),
+            Arc::clone(&cache),
+            keyhole_builtin::JAVASCRIPT,
+            ScriptLimits::default(),
+        );
         let loader = Loader {
             engine,
-            cache: Arc::new(cache),
+            cache,
             ports: Ports {
                 sessions: Arc::new(identities),
                 endpoints,
-                network: Network::from_env(env),
+                network: Network::through(proxy.as_ref()),
                 api_server,
                 observer,
             },
@@ -81,7 +92,11 @@ impl Host {
         tokio::time::timeout(LOADING, install_builtins(&loader, &live))
             .await
             .with_context(|| format!("the built-in plugins were not ready within {} s", LOADING.as_secs()))??;
-        Ok(Self { plugins: live, region })
+        Ok(Self {
+            plugins: live,
+            region,
+            script,
+        })
     }
 }
 

@@ -1,90 +1,125 @@
-//! Variables of KES that this version does not serve.
+//! Variables of KES that have no effect here, and what to do in their place.
 //!
 //! Whoever moves over from KES brings a Deployment full of variables. One that is silently without
-//! effect is a surprise later, and one that was meant to protect is worse: then the host does not
-//! start, because serving without the protection is not what was asked for.
+//! effect is a surprise later, so each that is set is told once, at start.
 
-use anyhow::bail;
-
-/// Have no effect; told at start.
-const WITHOUT_EFFECT: [&str; 23] = [
-    "AKEYLESS_ACCESS_ID",
-    "AKEYLESS_ACCESS_TYPE",
-    "AKEYLESS_ACCESS_TYPE_PARAM",
-    "AKEYLESS_API_ENDPOINT",
-    "ALICLOUD_ACCESS_KEY_ID",
-    "ALICLOUD_ACCESS_KEY_SECRET",
-    "ALICLOUD_ENDPOINT",
-    "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_ENVIRONMENT",
-    "AZURE_KEY_VAULT_DNS_SUFFIX",
-    "AZURE_TENANT_ID",
-    "DEFAULT_VAULT_MOUNT_POINT",
-    "DEFAULT_VAULT_ROLE",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "IBM_CLOUD_SECRETS_MANAGER_API_APIKEY",
-    "IBM_CLOUD_SECRETS_MANAGER_API_AUTH_TYPE",
-    "IBM_CLOUD_SECRETS_MANAGER_API_ENDPOINT",
-    "NODE_EXTRA_CA_CERTS",
-    "VAULT_ADDR",
-    "VAULT_NAMESPACE",
-    "VAULT_TOKEN_RENEW_THRESHOLD",
-    "WATCH_TIMEOUT",
+/// Backends that KES had built in, and the variables of each.
+const BACKENDS: [(&str, &[&str]); 6] = [
+    (
+        "akeyless",
+        &[
+            "AKEYLESS_ACCESS_ID",
+            "AKEYLESS_ACCESS_TYPE",
+            "AKEYLESS_ACCESS_TYPE_PARAM",
+            "AKEYLESS_API_ENDPOINT",
+        ],
+    ),
+    (
+        "alicloudSecretsManager",
+        &[
+            "ALICLOUD_ACCESS_KEY_ID",
+            "ALICLOUD_ACCESS_KEY_SECRET",
+            "ALICLOUD_ENDPOINT",
+        ],
+    ),
+    (
+        "azureKeyVault",
+        &[
+            "AZURE_CLIENT_ID",
+            "AZURE_CLIENT_SECRET",
+            "AZURE_ENVIRONMENT",
+            "AZURE_KEY_VAULT_DNS_SUFFIX",
+            "AZURE_TENANT_ID",
+        ],
+    ),
+    ("gcpSecretsManager", &["GOOGLE_APPLICATION_CREDENTIALS"]),
+    (
+        "ibmcloudSecretsManager",
+        &[
+            "IBM_CLOUD_SECRETS_MANAGER_API_APIKEY",
+            "IBM_CLOUD_SECRETS_MANAGER_API_AUTH_TYPE",
+            "IBM_CLOUD_SECRETS_MANAGER_API_ENDPOINT",
+        ],
+    ),
+    (
+        "vault",
+        &[
+            "DEFAULT_VAULT_MOUNT_POINT",
+            "DEFAULT_VAULT_ROLE",
+            "VAULT_ADDR",
+            "VAULT_NAMESPACE",
+            "VAULT_TOKEN_RENEW_THRESHOLD",
+        ],
+    ),
 ];
 
-/// Protect something; without them the host must not start.
-const PROTECTING: [&str; 3] = [
-    "ENFORCE_NAMESPACE_ANNOTATIONS",
-    "NAMING_PERMITTED_ANNOTATION",
-    "ROLE_PERMITTED_ANNOTATION",
+/// Other variables without effect, each with the reason or the replacement.
+const OTHERS: [(&str, &str); 2] = [
+    (
+        "NODE_EXTRA_CA_CERTS",
+        "SSL_CERT_FILE and SSL_CERT_DIR say which certificate authorities are trusted",
+    ),
+    (
+        "WATCH_TIMEOUT",
+        "a watch that is cut off is noticed and resumed where it was, whatever the time",
+    ),
 ];
 
-/// The variables that are there and have no effect.
-///
-/// # Errors
-///
-/// When one that protects is there.
-pub fn check(env: impl Fn(&str) -> Option<String>) -> anyhow::Result<Vec<&'static str>> {
-    if let Some(name) = PROTECTING.iter().find(|name| env(name).is_some()) {
-        bail!(
-            "{name} is set, but this version does not judge annotations of namespaces (it refuses objects where one \
-             of KES's default names limits something); remove it only if every namespace may fetch with every role"
-        );
-    }
-    Ok(WITHOUT_EFFECT
-        .into_iter()
-        .filter(|name| env(name).is_some_and(|value| !value.is_empty()))
-        .collect())
+/// One line for each variable, or each backend, that is set in vain.
+pub fn without_effect(env: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let is_set = |name: &&&str| env(name).is_some_and(|value| !value.is_empty());
+    let backends = BACKENDS.iter().filter_map(|(backend, names)| {
+        let set: Vec<&str> = names.iter().filter(is_set).copied().collect();
+        (!set.is_empty()).then(|| {
+            format!(
+                "{} has no effect: backendType {backend:?} is not built in, and a plugin that serves it has settings of its own",
+                set.join(", ")
+            )
+        })
+    });
+    let others = OTHERS
+        .iter()
+        .filter(|(name, _)| is_set(&name))
+        .map(|(name, why)| format!("{name} has no effect: {why}"));
+    backends.chain(others).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn env<'a>(set: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        |name| {
+    fn told(set: &[(&str, &str)]) -> Vec<String> {
+        without_effect(|name| {
             set.iter()
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| (*value).to_owned())
-        }
+        })
     }
 
     #[test]
-    fn what_has_no_effect_is_told() {
-        assert_eq!(
-            check(env(&[("VAULT_ADDR", "x"), ("WATCH_TIMEOUT", "")])).unwrap(),
-            ["VAULT_ADDR"]
-        );
-        assert!(check(env(&[("AWS_REGION", "x")])).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_protection_that_does_not_exist_yet_is_refused() {
-        let error = check(env(&[("ENFORCE_NAMESPACE_ANNOTATIONS", "")])).unwrap_err();
+    fn each_backend_is_told_once_with_its_variables() {
+        let set = [
+            ("VAULT_ADDR", "x"),
+            ("DEFAULT_VAULT_ROLE", "y"),
+            ("WATCH_TIMEOUT", "60000"),
+        ];
+        let lines = told(&set);
+        assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(
-            error.to_string().starts_with("ENFORCE_NAMESPACE_ANNOTATIONS is set"),
-            "{error}"
+            lines[0].starts_with("DEFAULT_VAULT_ROLE, VAULT_ADDR has no effect: backendType \"vault\" is not built in"),
+            "{lines:?}"
         );
+        assert!(lines[1].starts_with("WATCH_TIMEOUT has no effect: "), "{lines:?}");
+    }
+
+    #[test]
+    fn what_is_empty_or_has_an_effect_is_not_told() {
+        assert!(told(&[("VAULT_ADDR", ""), ("AWS_REGION", "x")]).is_empty());
+    }
+
+    #[test]
+    fn no_value_is_ever_told() {
+        let lines = told(&[("ALICLOUD_ACCESS_KEY_SECRET", "hunter2")]);
+        assert!(!lines[0].contains("hunter2"), "{lines:?}");
     }
 }

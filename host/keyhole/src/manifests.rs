@@ -1,7 +1,7 @@
 //! `keyhole manifests`: everything that an installation needs, for this very version.
 //!
-//! `deploy/install.yaml` and `deploy/install-no-list.yaml` are this output; `cargo xtask generate` writes
-//! them and the tests run the host with exactly the rights that stand here. A right that is not used must
+//! The manifests in `deploy/` are this output; `cargo xtask generate` writes them and the tests run the
+//! host with exactly the rights that stand here. A right that is not used must
 //! not be added, and one that is used and missing fails the tests at the host's first check.
 
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use keyhole_api::names::GROUP;
 use serde_json::{Value, json};
 
-use crate::args::ManifestsArgs;
+use crate::args::{ManifestsArgs, Namespaces};
 use crate::text;
 
 const NAMESPACE: &str = "keyhole-system";
@@ -22,21 +22,40 @@ const CACHE: &str = "/var/cache/keyhole";
 
 /// Prints the manifests.
 pub fn run(args: ManifestsArgs) -> anyhow::Result<ExitCode> {
-    let ManifestsArgs { no_list } = args;
-    text::print(&manifests(!no_list)?)
+    let ManifestsArgs {
+        no_list,
+        watched_namespaces: Namespaces(namespaces),
+    } = args;
+    let scope = Scope {
+        list_secrets: !no_list,
+        namespaces,
+    };
+    text::print(&manifests(&scope)?)
+}
+
+/// What the operator may see.
+struct Scope {
+    /// Whether it may list and watch Secrets.
+    list_secrets: bool,
+    /// Where it serves; everywhere if there are none.
+    namespaces: Vec<String>,
 }
 
 /// CRDs first, then what refers to nothing, then the Deployment.
-fn manifests(list_secrets: bool) -> anyhow::Result<String> {
+fn manifests(scope: &Scope) -> anyhow::Result<String> {
     let mut yaml = keyhole_api::crds_yaml()?;
-    let objects = [
-        namespace(),
-        service_account(),
-        cluster_role(list_secrets),
-        cluster_role_binding(),
-        service(),
-        deployment(list_secrets),
-    ];
+    let mut objects = vec![namespace(), service_account()];
+    if scope.namespaces.is_empty() {
+        let mut rules = rules(scope.list_secrets);
+        rules.push(watch_of_namespaces(&[]));
+        objects.extend(granted(None, rules));
+    } else {
+        objects.extend(granted(None, vec![watch_of_namespaces(&scope.namespaces)]));
+        for namespace in &scope.namespaces {
+            objects.extend(granted(Some(namespace), rules(scope.list_secrets)));
+        }
+    }
+    objects.extend([service(), deployment(scope)]);
     for object in objects {
         yaml.push_str("---\n");
         yaml.push_str(&keyhole_api::to_yaml(&object)?);
@@ -70,35 +89,53 @@ fn service_account() -> Value {
     })
 }
 
-/// Kubernetes cannot grant the metadata of Secrets alone: whoever may list them may read them all.
-fn cluster_role(list_secrets: bool) -> Value {
+/// What the operator does with objects of the namespaces that it serves. Kubernetes cannot grant the metadata of
+/// Secrets alone: whoever may list them may read them all.
+fn rules(list_secrets: bool) -> Vec<Value> {
     let secrets = if list_secrets {
         json!(["get", "create", "update", "list", "watch"])
     } else {
         json!(["get", "create", "update"])
     };
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": { "name": NAME, "labels": labels() },
-        "rules": [
-            { "apiGroups": [GROUP], "resources": ["externalsecrets"], "verbs": ["get", "list", "watch"] },
-            { "apiGroups": [GROUP], "resources": ["externalsecrets/status"], "verbs": ["patch"] },
-            { "apiGroups": [""], "resources": ["secrets"], "verbs": secrets },
-            { "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"] },
-            { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
-        ],
-    })
+    vec![
+        json!({ "apiGroups": [GROUP], "resources": ["externalsecrets"], "verbs": ["get", "list", "watch"] }),
+        json!({ "apiGroups": [GROUP], "resources": ["externalsecrets/status"], "verbs": ["patch"] }),
+        json!({ "apiGroups": [""], "resources": ["secrets"], "verbs": secrets }),
+        json!({ "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] }),
+    ]
 }
 
-fn cluster_role_binding() -> Value {
-    json!({
+/// Namespaces are objects of the cluster, so the right to see some of them is the cluster's to give. A list or
+/// watch of a single one by name is allowed by its name in `resourceNames`.
+fn watch_of_namespaces(names: &[String]) -> Value {
+    let mut rule = json!({ "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"] });
+    if !names.is_empty() {
+        rule["resourceNames"] = json!(names);
+    }
+    rule
+}
+
+/// A role with these rules for the operator, in one namespace or in the whole cluster.
+fn granted(namespace: Option<&str>, rules: Vec<Value>) -> [Value; 2] {
+    let prefix = if namespace.is_some() { "" } else { "Cluster" };
+    let mut metadata = json!({ "name": NAME, "labels": labels() });
+    if let Some(namespace) = namespace {
+        metadata["namespace"] = json!(namespace);
+    }
+    let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": { "name": NAME, "labels": labels() },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME },
+        "kind": format!("{prefix}Role"),
+        "metadata": metadata,
+        "rules": rules,
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": format!("{prefix}RoleBinding"),
+        "metadata": metadata,
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": format!("{prefix}Role"), "name": NAME },
         "subjects": [{ "kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE }],
-    })
+    });
+    [role, binding]
 }
 
 fn service() -> Value {
@@ -113,10 +150,13 @@ fn service() -> Value {
     })
 }
 
-fn deployment(list_secrets: bool) -> Value {
+fn deployment(scope: &Scope) -> Value {
     let mut environment = vec![json!({ "name": "KEYHOLE_CACHE_DIR", "value": CACHE })];
-    if !list_secrets {
+    if !scope.list_secrets {
         environment.push(json!({ "name": "KEYHOLE_LIST_SECRETS", "value": "false" }));
+    }
+    if !scope.namespaces.is_empty() {
+        environment.push(json!({ "name": "WATCHED_NAMESPACES", "value": scope.namespaces.join(",") }));
     }
     json!({
         "apiVersion": "apps/v1",
@@ -174,7 +214,15 @@ mod tests {
     use super::*;
 
     fn documents(list_secrets: bool) -> Vec<Value> {
-        serde_saphyr::from_multiple(&manifests(list_secrets).unwrap()).unwrap()
+        documents_for(list_secrets, &[])
+    }
+
+    fn documents_for(list_secrets: bool, namespaces: &[&str]) -> Vec<Value> {
+        let scope = Scope {
+            list_secrets,
+            namespaces: namespaces.iter().map(ToString::to_string).collect(),
+        };
+        serde_saphyr::from_multiple(&manifests(&scope).unwrap()).unwrap()
     }
 
     fn verbs_on_secrets(documents: &[Value]) -> Vec<Value> {
@@ -197,6 +245,28 @@ mod tests {
             verbs_on_secrets(&documents(false)),
             [json!(["get", "create", "update"])]
         );
+    }
+
+    #[test]
+    fn an_operator_for_some_namespaces_has_rights_in_those_alone() {
+        let documents = documents_for(true, &["team-a", "team-b"]);
+        let of_kind =
+            |kind: &str| -> Vec<&Value> { documents.iter().filter(|document| document["kind"] == kind).collect() };
+        let cluster = of_kind("ClusterRole");
+        assert_eq!(
+            cluster[0]["rules"],
+            json!([{ "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"], "resourceNames": ["team-a", "team-b"] }])
+        );
+        assert_eq!(cluster.len(), 1);
+        for kind in ["Role", "RoleBinding"] {
+            let namespaces: Vec<_> = of_kind(kind)
+                .iter()
+                .map(|role| &role["metadata"]["namespace"])
+                .collect();
+            assert_eq!(namespaces, ["team-a", "team-b"], "{kind}");
+        }
+        let told = json!({ "name": "WATCHED_NAMESPACES", "value": "team-a,team-b" });
+        assert!(manifest_environment(&documents).contains(&told));
     }
 
     #[test]

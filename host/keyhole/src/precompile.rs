@@ -14,7 +14,7 @@ use keyhole_sandbox::{Engine, EngineConfig, Pooling};
 use crate::args::PrecompileArgs;
 use crate::text;
 
-/// Compiles every built-in plugin into a folder and prints the files.
+/// Compiles every component of the host into a folder and prints the files.
 pub fn run(args: PrecompileArgs) -> anyhow::Result<ExitCode> {
     let PrecompileArgs { out } = args;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -30,11 +30,11 @@ async fn compile_all(out: &Path) -> anyhow::Result<ExitCode> {
         anyhow::bail!("this program cannot start itself");
     };
     let mut made = String::new();
-    for builtin in keyhole_builtin::all() {
-        let file = PluginFile::new(builtin.name.into(), Cow::Borrowed(builtin.wasm));
+    for (name, component) in keyhole_builtin::components() {
+        let file = PluginFile::new(name.into(), Cow::Borrowed(component));
         let path = CompileCache::precompile(&engine, &file, &program, out)
             .await
-            .with_context(|| format!("cannot compile plugin {}", builtin.name))?;
+            .with_context(|| format!("cannot compile {name}"))?;
         made.push_str(&format!("{}\n", path.display()));
     }
     text::print(&made)

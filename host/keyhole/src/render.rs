@@ -36,6 +36,7 @@ async fn fetch_and_print(args: RenderArgs) -> anyhow::Result<ExitCode> {
         redact,
         namespace,
         namespace_session_tag,
+        values,
         aws,
         plugins,
         log_level: _,
@@ -52,6 +53,7 @@ async fn fetch_and_print(args: RenderArgs) -> anyhow::Result<ExitCode> {
     let host = Host::start(host::engine(&plugins)?, &aws, &plugins, Vec::new(), None).await?;
     let defaults = Defaults {
         tag_sessions_with_namespace: namespace_session_tag,
+        leniency: values.into(),
         ..Defaults::default()
     };
     let config = PlannerConfig {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
-use crate::args::{Namespaces, OperatorArgs, RunArgs};
+use crate::args::{Namespaces, OperatorArgs, PermissionArgs, RunArgs, ValueArgs};
 use crate::host::{self, Host};
 use crate::observe::{Calls, EngineGauges};
 use crate::{kes_environment, logs, stop};
@@ -30,7 +30,7 @@ const LEFTOVERS: Duration = Duration::from_secs(1);
 /// Runs until it is stopped or something breaks.
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     logs::start(&args.log)?;
-    warn_about(&args)?;
+    warn_about(&args);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("keyhole")
@@ -54,6 +54,8 @@ async fn until_stopped(args: RunArgs) -> anyhow::Result<ExitCode> {
 async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     let RunArgs {
         operator,
+        permission,
+        values,
         aws,
         plugins,
         log: _,
@@ -88,8 +90,8 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
             enabled: object_metrics,
             deprecated_names: deprecated_metrics,
         };
-        let config = config(operator, plugins.sandbox_slots, metrics, grace);
-        let controller = Controller::new(config, cluster.client, host.plugins, &registry)?;
+        let config = config(operator, permission, values, plugins.sandbox_slots, metrics, grace);
+        let controller = Controller::new(config, cluster.client, host.plugins, Arc::new(host.script), &registry)?;
         let relay = relay(controller.ready(), ready);
         let stopping = async {
             token.cancelled().await;
@@ -111,7 +113,14 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
 }
 
 /// Flags as the controller takes them.
-fn config(args: OperatorArgs, slots: u32, object_metrics: ObjectMetrics, grace: Duration) -> Config {
+fn config(
+    args: OperatorArgs,
+    permission: PermissionArgs,
+    values: ValueArgs,
+    slots: u32,
+    object_metrics: ObjectMetrics,
+    grace: Duration,
+) -> Config {
     let OperatorArgs {
         poller_interval_milliseconds,
         minimum_interval,
@@ -140,11 +149,13 @@ fn config(args: OperatorArgs, slots: u32, object_metrics: ObjectMetrics, grace: 
             least_interval: minimum_interval,
             disable_polling: disable_polling.is_some(),
             tag_sessions_with_namespace: namespace_session_tag,
+            leniency: values.into(),
         },
         list_secrets,
         writers: usize::from(writers),
         heartbeats_per_second,
         object_metrics,
+        policy: permission.policy(),
         planner: PlannerConfig {
             slots: usize::try_from(slots).unwrap_or(usize::MAX),
             ..PlannerConfig::default()
@@ -164,17 +175,20 @@ async fn relay(mut from: watch::Receiver<bool>, to: watch::Sender<bool>) -> std:
 }
 
 /// What somebody who moved here from KES would want to know.
-fn warn_about(args: &RunArgs) -> anyhow::Result<()> {
-    for name in kes_environment::check(|name| std::env::var(name).ok())? {
-        tracing::warn!("{name} is set, but has no effect in this version");
+fn warn_about(args: &RunArgs) {
+    for line in kes_environment::without_effect(|name| std::env::var(name).ok()) {
+        tracing::warn!("{line}");
     }
     for (name, given) in [
         ("DISABLE_POLLING", &args.operator.disable_polling),
+        (
+            "ENFORCE_NAMESPACE_ANNOTATIONS",
+            &args.permission.enforce_namespace_annotations,
+        ),
         ("USE_HUMAN_READABLE_LOG_LEVELS", &args.log.use_human_readable_log_levels),
     ] {
         if given.as_ref().is_some_and(|given| given.looks_off()) {
             tracing::warn!("{name} is on as soon as it is there, whatever it says; remove it to turn it off");
         }
     }
-    Ok(())
 }

@@ -22,6 +22,7 @@ pub mod live_plugin;
 pub mod live_set;
 pub mod loader;
 pub mod schema;
+pub mod script;
 pub mod settings;
 pub mod source;
 mod validated;
@@ -31,6 +32,7 @@ pub use compile_child::Compiler;
 pub use live_plugin::{Backend, LivePlugin, Rules};
 pub use live_set::{Conflict, LiveSet};
 pub use loader::{Loader, PluginError};
+pub use script::LazyScript;
 pub use settings::Defaults;
 pub use source::{PluginFile, PluginSpec, Source};
 

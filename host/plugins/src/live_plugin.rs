@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, Failure, GroupKey, Outcome, PluginId, Reason};
-use keyhole_sandbox::{Call, Description, PlannedRequest, Plugin, Problem};
+use keyhole_sandbox::{Call, Description, Exchanges, PlannedRequest, Plugin, Problem};
 use serde_json::{Map, Value as Json};
 
 use crate::loader::PluginError;
@@ -233,7 +233,8 @@ impl LivePlugin {
         }
     }
 
-    /// Fetches. `group` must be a group of this plugin.
+    /// Fetches. `group` must be a group of this plugin. What is asked of the store counts in `exchanges`,
+    /// whether or not the call comes to an end.
     ///
     /// # Errors
     ///
@@ -243,6 +244,7 @@ impl LivePlugin {
         group: &GroupKey,
         attempt: u32,
         requests: &[PlannedRequest],
+        exchanges: &Exchanges,
     ) -> Result<Vec<Outcome>, CallError> {
         let call = Call {
             settings: group.settings.clone(),
@@ -250,6 +252,7 @@ impl LivePlugin {
             region: group.region.clone(),
             namespace: group.namespace.clone(),
             attempt,
+            exchanges: exchanges.clone(),
         };
         self.backend.fetch(&call, requests).await
     }

@@ -17,3 +17,17 @@ pub mod since_v0_1_0 {
         exports: { default: async },
     });
 }
+
+/// `keyhole:script`, which host and component are built with together.
+#[allow(
+    missing_docs,
+    clippy::all,
+    reason = "generated; the documentation is in wit/script/script.wit"
+)]
+pub mod script {
+    wasmtime::component::bindgen!({
+        path: "../../wit/script",
+        world: "script",
+        exports: { default: async },
+    });
+}

@@ -1,6 +1,7 @@
 //! What goes into a call of a plugin, and what is measured about it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use keyhole_core::request::JsonText;
@@ -19,6 +20,27 @@ pub struct Call {
     pub namespace: Option<Arc<str>>,
     /// 1 for the first attempt at these requests, 2 for the next.
     pub attempt: u32,
+    /// Counts what the call asks of its store.
+    pub exchanges: Exchanges,
+}
+
+/// HTTP exchanges that a call has begun so far, refused ones included. Clones share the count, so whoever
+/// made the call can read it while the call runs, and after it was given up.
+#[derive(Clone, Debug, Default)]
+pub struct Exchanges(Arc<AtomicU32>);
+
+impl Exchanges {
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more has begun.
+    pub fn begin(&self) {
+        // A guest's exchanges are limited long before the count could wrap.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// One request of a call, with the version that the host already has, if it can do without the value.

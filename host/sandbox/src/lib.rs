@@ -33,10 +33,11 @@ mod output;
 mod plugin;
 mod ports;
 mod run;
+mod script;
 mod sessions;
 mod state;
 
-pub use call::{Call, CallStats, Export, PlannedRequest, Problem};
+pub use call::{Call, CallStats, Exchanges, Export, PlannedRequest, Problem};
 pub use component::Component;
 pub use description::{BackendType, CredentialWant, DESCRIPTION_LIMIT, Description};
 pub use egress::EndpointOverrides;
@@ -45,3 +46,4 @@ pub use grant::{AwsGrant, Grant, PrivateAddresses};
 pub use load_error::LoadError;
 pub use plugin::Plugin;
 pub use ports::{AwsSessions, CallObserver, Ports};
+pub use script::{Script, ScriptLimits};

@@ -25,6 +25,9 @@ pub enum LoadError {
     /// The component lacks what the contract asks for, or imports what the host does not offer.
     #[error("the component does not fit the contract keyhole:backend@0.1.0: {0}")]
     Contract(String),
+    /// The host's own JavaScript component is none that this host can use.
+    #[error("the host's JavaScript component cannot be used: {0}")]
+    Script(String),
     /// What `describe` returned makes no sense.
     #[error("describe() returned a bad {field}: {why}")]
     Description {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use keyhole_core::limits::Limits;
@@ -120,7 +121,10 @@ impl Runner {
         let result = match ended {
             Err(_) => Err(CallError::Wall(self.limits.wall)),
             Ok(Err(CpuExceeded)) => Err(CallError::Cpu(self.limits.cpu)),
-            Ok(Ok(Err(error))) => Err(self.classify(&error, stage, export, &state.memory)),
+            Ok(Ok(Err(error))) => {
+                let answer = self.answer(export);
+                Err(classify(&error, stage, self.limits.cpu, answer, &state.memory))
+            }
             Ok(Ok(Ok(value))) => Ok(value),
         };
         let record = state.egress().map(|egress| egress.record());
@@ -163,51 +167,67 @@ impl Runner {
     /// Bytes that one transfer from the guest may take in the host. The exact limits are checked
     /// afterwards; this one keeps a giant answer from being copied at all.
     fn fuel(&self, export: Export, requests: usize) -> usize {
-        let values = match export {
-            Export::Describe | Export::Validate => DESCRIPTION_LIMIT,
-            Export::Fetch => self.limits.values,
-        };
-        values
+        self.answer(export)
+            .limit
             .saturating_add(FUEL)
             .saturating_add(requests.saturating_mul(FUEL_PER_REQUEST))
     }
 
-    /// The one place where an error of wasmtime becomes ours.
-    fn classify(&self, error: &wasmtime::Error, stage: Stage, export: Export, memory: &Memory) -> CallError {
-        if error.is::<CpuExceeded>() {
-            return CallError::Cpu(self.limits.cpu);
-        }
-        if is_fuel(error) {
-            let limit = match export {
-                Export::Describe | Export::Validate => DESCRIPTION_LIMIT,
-                Export::Fetch => self.limits.values,
-            };
-            return CallError::Output {
-                what: export.result_name(),
-                limit,
-            };
-        }
-        // A guest that was refused memory aborts in its own way; the refusal is the cause.
-        if memory.refused() {
-            return CallError::Memory(memory.limit());
-        }
-        if let Some(trap) = error.downcast_ref::<Trap>() {
-            return CallError::Trap(trap.to_string());
-        }
-        if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
-            return CallError::Trap(format!("it called exit({code})"));
-        }
-        let mut reason = one_line(&error.root_cause().to_string());
-        reason.truncate(reason.floor_char_boundary(REASON));
-        match stage {
-            Stage::Starting => CallError::Host(reason),
-            Stage::Running => CallError::Protocol(reason),
+    fn answer(&self, export: Export) -> Answer {
+        let limit = match export {
+            Export::Describe | Export::Validate => DESCRIPTION_LIMIT,
+            Export::Fetch => self.limits.values,
+        };
+        Answer {
+            what: export.result_name(),
+            limit,
         }
     }
 }
 
+/// What a call returns, as error texts call it, and how many bytes it may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) what: &'static str,
+    pub(crate) limit: usize,
+}
+
+/// The one place where an error of wasmtime becomes ours.
+pub(crate) fn classify(
+    error: &wasmtime::Error,
+    stage: Stage,
+    cpu: Duration,
+    answer: Answer,
+    memory: &Memory,
+) -> CallError {
+    if error.is::<CpuExceeded>() {
+        return CallError::Cpu(cpu);
+    }
+    if is_fuel(error) {
+        let Answer { what, limit } = answer;
+        return CallError::Output { what, limit };
+    }
+    // A guest that was refused memory aborts in its own way; the refusal is the cause.
+    if memory.refused() {
+        return CallError::Memory(memory.limit());
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return CallError::Trap(trap.to_string());
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+        return CallError::Trap(format!("it called exit({code})"));
+    }
+    let mut reason = one_line(&error.root_cause().to_string());
+    reason.truncate(reason.floor_char_boundary(REASON));
+    match stage {
+        Stage::Starting => CallError::Host(reason),
+        Stage::Running => CallError::Protocol(reason),
+    }
+}
+
+/// How far a call had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     Starting,
     Running,
 }

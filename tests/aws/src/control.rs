@@ -138,7 +138,7 @@ fn run(method: &Method, path: &str, body: &Bytes, state: &State) -> Answer {
                 per_second,
                 burst,
             } = from_json(body)?;
-            state.throttles.limit(&operation, per_second, burst);
+            state.throttles.limit(&[&operation], per_second, burst);
             done()
         }
         ("PUT", "latency", _) => {

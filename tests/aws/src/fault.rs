@@ -183,44 +183,65 @@ impl Faults {
     }
 }
 
-/// How many requests of an operation a second pass; the rest are throttled.
+/// Quotas: how many requests of a family of operations pass in a second; the rest are throttled. As in AWS, each
+/// region and each caller's account has its own.
 #[derive(Default)]
-pub struct Throttles(BTreeMap<String, Bucket>);
+pub struct Throttles(Vec<Quota>);
 
-struct Bucket {
+struct Quota {
+    operations: Vec<String>,
     per_second: f64,
     burst: f64,
+    buckets: BTreeMap<(String, String), Bucket>,
+}
+
+struct Bucket {
     tokens: f64,
     filled: Instant,
 }
 
 impl Throttles {
-    /// Lets `per_second` requests pass, after a burst of `burst`.
-    pub fn limit(&mut self, operation: &str, per_second: f64, burst: f64) {
-        let bucket = Bucket {
+    /// Lets `per_second` requests of all of these operations together pass, after a burst of `burst`. Replaces
+    /// a quota of the same operations.
+    pub fn limit(&mut self, operations: &[&str], per_second: f64, burst: f64) {
+        let operations: Vec<String> = operations.iter().map(|&operation| operation.to_owned()).collect();
+        self.0.retain(|quota| quota.operations != operations);
+        self.0.push(Quota {
+            operations,
             per_second,
             burst,
-            tokens: burst,
-            filled: Instant::now(),
-        };
-        self.0.insert(operation.to_owned(), bucket);
+            buckets: BTreeMap::new(),
+        });
     }
 
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// Takes a token; false when there is none.
-    pub fn admit(&mut self, operation: &str, now: Instant) -> bool {
-        let Some(bucket) = self.0.get_mut(operation) else {
-            return true;
-        };
-        let passed = now.saturating_duration_since(bucket.filled).as_secs_f64();
-        bucket.tokens = (bucket.tokens + passed * bucket.per_second).min(bucket.burst);
-        bucket.filled = now;
-        let admitted = bucket.tokens >= 1.0;
+    /// Takes a token of each quota that the operation counts against; false when one of them has none.
+    pub fn admit(&mut self, operation: &str, region: &str, account: &str, now: Instant) -> bool {
+        let counted = |quota: &&mut Quota| quota.operations.iter().any(|counted| counted == operation);
+        self.0.iter_mut().filter(counted).fold(true, |admitted, quota| {
+            let bucket = quota
+                .buckets
+                .entry((region.to_owned(), account.to_owned()))
+                .or_insert(Bucket {
+                    tokens: quota.burst,
+                    filled: now,
+                });
+            bucket.take(quota.per_second, quota.burst, now) && admitted
+        })
+    }
+}
+
+impl Bucket {
+    fn take(&mut self, per_second: f64, burst: f64, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.tokens = (self.tokens + passed * per_second).min(burst);
+        self.filled = now;
+        let admitted = self.tokens >= 1.0;
         if admitted {
-            bucket.tokens -= 1.0;
+            self.tokens -= 1.0;
         }
         admitted
     }
@@ -245,13 +266,28 @@ mod tests {
     #[test]
     fn a_bucket_lets_its_burst_pass_and_then_its_rate() {
         let mut throttles = Throttles::default();
-        throttles.limit("GetSecretValue", 10.0, 3.0);
+        throttles.limit(&["GetSecretValue"], 10.0, 3.0);
         let start = Instant::now();
-        let passed = (0..10).filter(|_| throttles.admit("GetSecretValue", start)).count();
-        assert_eq!(passed, 3);
-        let later = start + Duration::from_millis(250);
-        let passed = (0..10).filter(|_| throttles.admit("GetSecretValue", later)).count();
-        assert_eq!(passed, 2);
-        assert!(throttles.admit("AssumeRole", start), "other operations are free");
+        let mut passed = |operation, at| {
+            let admitted = |_: &i32| throttles.admit(operation, "eu-west-1", "1", at);
+            (0..10).filter(admitted).count()
+        };
+        assert_eq!(passed("GetSecretValue", start), 3);
+        assert_eq!(passed("GetSecretValue", start + Duration::from_millis(250)), 2);
+        assert_eq!(passed("AssumeRole", start), 10, "other operations are free");
+    }
+
+    #[test]
+    fn a_family_of_operations_shares_a_quota_and_other_accounts_and_regions_do_not() {
+        let mut throttles = Throttles::default();
+        throttles.limit(&["GetParameter", "GetParameters"], 10.0, 2.0);
+        let start = Instant::now();
+        assert!(throttles.admit("GetParameter", "eu-west-1", "1", start));
+        assert!(throttles.admit("GetParameters", "eu-west-1", "1", start));
+        assert!(!throttles.admit("GetParameter", "eu-west-1", "1", start));
+        assert!(throttles.admit("GetParameter", "eu-west-1", "2", start));
+        assert!(throttles.admit("GetParameter", "us-east-1", "1", start));
+        throttles.limit(&["GetParameter", "GetParameters"], 10.0, 1.0);
+        assert!(throttles.admit("GetParameters", "eu-west-1", "1", start), "set anew");
     }
 }

@@ -30,6 +30,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// The account that it belongs to.
+    pub fn account(&self) -> &str {
+        self.arn.split(':').nth(4).unwrap_or_default()
+    }
+
     /// Whether `arn` names this principal: itself, or the role that it plays.
     pub fn is(&self, arn: &str) -> bool {
         self.arn == arn || self.role_arn.as_deref() == Some(arn)

@@ -255,7 +255,12 @@ impl FakeAws {
 
     /// Lets `per_second` requests of an operation pass after a burst, and throttles the rest.
     pub fn throttle(&self, operation: &str, per_second: f64, burst: f64) {
-        self.state.lock().throttles.limit(operation, per_second, burst);
+        self.quota(&[operation], per_second, burst);
+    }
+
+    /// The same for a family of operations that share a quota, in each account and region.
+    pub fn quota(&self, operations: &[&str], per_second: f64, burst: f64) {
+        self.state.lock().throttles.limit(operations, per_second, burst);
     }
 
     /// Every answer takes this long from now on.

@@ -185,7 +185,12 @@ impl Inner {
         }
         plan.outcome = match whole {
             Some(error) => Err(error),
-            None if !self.throttles.admit(&operation, Instant::now()) => Err(AwsError::throttled(json, None)),
+            None if !self
+                .throttles
+                .admit(&operation, &claim.region, principal.account(), Instant::now()) =>
+            {
+                Err(AwsError::throttled(json, None))
+            }
             None => self.run(&operation, &input, &principal, &claim.region, &broken, now),
         };
         plan

@@ -9,17 +9,16 @@ mod apiserver;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::Namespace;
+use futures::TryStreamExt as _;
 use keyhole_test_aws::{Counts, FakeAws, FakeConfig};
 use keyhole_test_harness::{ControlPlane, Host, HostConfig, Installed, Manifest};
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, PostParams};
+use kube::api::DynamicObject;
 use kube_runtime::watcher;
 use serde_json::json;
 
-use crate::machine;
 use crate::table::Table;
+use crate::{machine, objects};
 use apiserver::Requests;
 
 const REGION: &str = "eu-west-1";
@@ -206,59 +205,23 @@ async fn moment(host: &Host, aws: &FakeAws, api: &kube::Client, at: Instant) -> 
     })
 }
 
-fn resource() -> ApiResource {
-    ApiResource {
-        group: "kubernetes-client.io".to_owned(),
-        version: "v1".to_owned(),
-        api_version: "kubernetes-client.io/v1".to_owned(),
-        kind: "ExternalSecret".to_owned(),
-        plural: "externalsecrets".to_owned(),
-    }
-}
-
 async fn create_objects(plane: &ControlPlane, scenario: Scenario) -> anyhow::Result<()> {
-    let api = plane.admin();
-    let namespaces: Api<Namespace> = Api::all(api.clone());
-    let names: Vec<String> = (0..10).map(|number| format!("bench-{number}")).collect();
-    for name in &names {
-        let namespace = Namespace {
-            metadata: kube::core::ObjectMeta {
-                name: Some(name.clone()),
-                ..kube::core::ObjectMeta::default()
-            },
-            ..Namespace::default()
-        };
-        namespaces.create(&PostParams::default(), &namespace).await?;
-    }
-    futures::stream::iter(0..scenario.objects)
-        .map(|number| {
-            let namespace = &names[number % names.len()];
-            let objects: Api<DynamicObject> = Api::namespaced_with(api.clone(), namespace, &resource());
-            async move {
-                let secret = |which: usize| format!("bench/{}", (2 * number + which) % scenario.secrets);
-                let item = |which: usize, property: &str| json!({ "key": secret(which), "property": property, "name": property });
-                let object: DynamicObject = serde_json::from_value(json!({
-                    "apiVersion": "kubernetes-client.io/v1",
-                    "kind": "ExternalSecret",
-                    "metadata": { "name": format!("object-{number}") },
-                    "spec": {
-                        "backendType": "secretsManager",
-                        "roleArn": "arn:aws:iam::123456789012:role/bench",
-                        "data": [item(0, "a"), item(0, "b"), item(0, "c"), item(1, "d"), item(1, "e")],
-                    },
-                }))?;
-                objects.create(&PostParams::default(), &object).await?;
-                anyhow::Ok(())
-            }
+    objects::create(plane, scenario.objects, |number| {
+        let secret = |which: usize| format!("bench/{}", (2 * number + which) % scenario.secrets);
+        let item =
+            |which: usize, property: &str| json!({ "key": secret(which), "property": property, "name": property });
+        json!({
+            "backendType": "secretsManager",
+            "roleArn": "arn:aws:iam::123456789012:role/bench",
+            "data": [item(0, "a"), item(0, "b"), item(0, "c"), item(1, "d"), item(1, "e")],
         })
-        .buffer_unordered(16)
-        .try_collect::<()>()
-        .await
+    })
+    .await
 }
 
 /// Ends when this many objects have said SUCCESS.
 fn wait_for_success(api: kube::Client, count: usize) -> impl Future<Output = anyhow::Result<()>> {
-    let objects: Api<DynamicObject> = Api::all_with(api, &resource());
+    let objects: Api<DynamicObject> = Api::all_with(api, &objects::resource());
     async move {
         let mut synced = std::collections::HashSet::new();
         let mut events = Box::pin(watcher(objects, watcher::Config::default()));

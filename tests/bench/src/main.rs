@@ -6,8 +6,10 @@
 
 mod control;
 mod machine;
+mod objects;
 mod sandbox;
 mod table;
+mod throttle;
 
 use clap::{Parser, Subcommand};
 
@@ -24,6 +26,8 @@ enum What {
     Sandbox(sandbox::Arguments),
     /// The whole operator against a real API server and an AWS emulator.
     Control(control::Arguments),
+    /// The same against stores with a quota: what is wasted, and who hears of it.
+    Throttle(throttle::Arguments),
 }
 
 #[tokio::main]
@@ -31,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         Some(what) => measure(what).await,
         None => {
-            for all in ["sandbox", "control"] {
+            for all in ["sandbox", "control", "throttle"] {
                 if let Some(what) = Arguments::parse_from(["keyhole-bench", all]).what {
                     measure(what).await?;
                 }
@@ -45,5 +49,6 @@ async fn measure(what: What) -> anyhow::Result<()> {
     match what {
         What::Sandbox(arguments) => sandbox::run(arguments).await,
         What::Control(arguments) => control::run(arguments).await,
+        What::Throttle(arguments) => throttle::run(arguments).await,
     }
 }

@@ -26,6 +26,8 @@ pub enum Manifest {
     Install,
     /// `install-no-list.yaml`, without list and watch on Secrets.
     InstallNoList,
+    /// `install-namespaces.yaml`, for the namespaces `team-a` and `team-b`, which must exist.
+    InstallNamespaces,
 }
 
 impl Manifest {
@@ -33,6 +35,7 @@ impl Manifest {
         match self {
             Self::Install => "install.yaml",
             Self::InstallNoList => "install-no-list.yaml",
+            Self::InstallNamespaces => "install-namespaces.yaml",
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod description;
 mod faults;
+mod javascript;
 mod parameter_faults;
 mod secrets_manager;
 mod system_manager;

@@ -101,6 +101,7 @@ impl World {
             region,
             namespace: None,
             attempt: 1,
+            ..Call::default()
         };
         self.plugin.fetch(&call, requests).await
     }

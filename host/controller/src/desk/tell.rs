@@ -13,6 +13,14 @@ use crate::index::Notice;
 use crate::plan::ObjectKey;
 use crate::write::Wrote;
 
+/// The other writer of a Secret, as far as it is known.
+fn who(wrote: &Wrote) -> &str {
+    match wrote {
+        Wrote::Replaced(Some(manager)) | Wrote::Marked(Some(manager)) => manager,
+        Wrote::Created | Wrote::Replaced(None) | Wrote::Marked(None) => "somebody else",
+    }
+}
+
 impl Desk {
     /// Counts, logs and publishes what came of a sync.
     pub(super) fn tell(&mut self, key: &ObjectKey, uid: &str, before: Reason, backend: &str, outcome: &Outcome) {
@@ -42,6 +50,7 @@ impl Desk {
                 match &outcome.wrote {
                     Some(Wrote::Created) => tracing::info!(object = %key, "Secret created"),
                     Some(Wrote::Replaced(_)) => tracing::info!(object = %key, "Secret updated"),
+                    Some(Wrote::Marked(_)) => tracing::info!(object = %key, "Secret labelled"),
                     None => tracing::debug!(object = %key, "nothing to write"),
                 }
                 if !matches!(before, Reason::Synced | Reason::Pending) {
@@ -53,16 +62,15 @@ impl Desk {
         match (notice, &outcome.wrote) {
             (Some(Notice::Repaired), Some(wrote)) => {
                 let what = if *wrote == Wrote::Created { "deleted" } else { "changed" };
-                let note = format!("the Secret was {what} by somebody else and has been put right");
+                let note = format!("the Secret was {what} by {} and has been put right", who(wrote));
                 self.events
                     .publish(key, uid, EventType::Normal, "Repaired", "Repair", &note);
             }
             (Some(Notice::TwoWriters), Some(wrote)) => {
-                let who = match wrote {
-                    Wrote::Replaced(Some(manager)) => manager.as_str(),
-                    _ => "somebody else",
-                };
-                let note = format!("the Secret is changed by {who} after each repair; let only one of both write it");
+                let note = format!(
+                    "the Secret is changed by {} after each repair; let only one of both write it",
+                    who(wrote)
+                );
                 self.events
                     .publish(key, uid, EventType::Warning, "TwoWriters", "Repair", &note);
             }
@@ -73,6 +81,7 @@ impl Desk {
     /// Counts all objects.
     pub(super) fn survey(&self) {
         self.metrics.planner_is(self.planner.gauges());
+        self.metrics.stores_are(&self.planner.stores());
         let (reasons, oldest) = self.index.survey();
         for reason in Reason::ALL {
             let count = reasons.get(reason.label()).copied().unwrap_or_default();

@@ -11,6 +11,8 @@ use crate::plan::ObjectKey;
 pub(super) enum Timer {
     /// Look at the object's Secret.
     Look(ObjectKey),
+    /// Have the object judged again.
+    Judge(ObjectKey),
     /// Try again to show the object's last result.
     Report(ObjectKey),
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use keyhole_core::{Failure, Reason};
 
 use crate::api_error::ApiError;
-use crate::index::{Finish, View};
+use crate::index::{Finish, Standing, View};
 use crate::plan::ObjectKey;
 use crate::planner::{Cause, Delivery, Done};
 use crate::report::{Attempt, Reported, Reporter};
@@ -115,7 +115,7 @@ impl Worker {
                 return finished;
             }
             Synced::Right { held, wrote, remark } => {
-                finished.finish.unlisted = Some(!held.ours);
+                finished.finish.unlisted = Some(held.standing != Standing::Ours);
                 finished.finish.held = Some(Some(held));
                 (Ok(remark), wrote)
             }

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use keyhole_core::{Failure, Reason};
 use tokio::time::Instant;
 
+use super::permit::Permit;
 use super::repair::{Notice, RepairGate};
 use super::secrets::{Held, Version};
-use super::{Seen, Step};
-use crate::permission::NamespaceRules;
-use crate::plan::{ObjectKey, ObjectPlan};
+use super::{Plan, Seen, Step};
+use crate::plan::{ObjectKey, ObjectPlan, Planned};
 use crate::planner::{Cause, Submit};
 use crate::report::{Attempt, Shown};
 
@@ -23,6 +23,12 @@ pub(super) struct Object {
     pub(super) deleting: bool,
     pub(super) backend_type: Arc<str>,
     pub(super) plan: Option<Arc<ObjectPlan>>,
+    /// Whether what the plan asks for may be asked for.
+    pub(super) permit: Permit,
+    /// How often in a row nobody could judge that.
+    pub(super) unjudged: u32,
+    /// Whether the planner has it.
+    submitted: bool,
     /// Why there is no plan, until that is reported at start.
     pub(super) unplanned: Vec<Failure>,
     refresh: Option<Arc<str>>,
@@ -31,7 +37,7 @@ pub(super) struct Object {
     /// What this process knows of the Secret.
     pub(super) held: Option<Held>,
     /// A Secret of this name exists that the watch on our own Secrets does not show.
-    pub(super) unlisted: bool,
+    unlisted: bool,
     pub(super) gate: RepairGate,
     pub(super) wake_set: bool,
     pub(super) notice: Option<Notice>,
@@ -88,6 +94,9 @@ impl Object {
             deleting: seen.deleting,
             backend_type: Arc::clone(&seen.backend_type),
             plan: None,
+            permit: Permit::unknown(),
+            unjudged: 0,
+            submitted: false,
             unplanned: Vec::new(),
             refresh: None,
             refresh_taken: None,
@@ -114,17 +123,48 @@ impl Object {
         self.is_forced()
     }
 
+    /// Whether there may well be a Secret of this name that the watch on our own does not show: one was found,
+    /// or KES synced the object, whose Secrets lack our label and whose status lacks conditions.
+    pub(super) fn is_unlisted(&self) -> bool {
+        let status = &self.shown.status;
+        self.unlisted || (self.last_attempt.is_none() && status.is_success() && status.ready.is_none())
+    }
+
     fn is_forced(&self) -> bool {
         self.refresh.is_some()
             && self.refresh != self.shown.status.observed_refresh
             && self.refresh != self.refresh_taken
     }
 
-    /// Takes the plan away if the namespace's rules refuse it, and says why.
-    pub(super) fn withdraw(&mut self, rules: NamespaceRules) -> Option<Failure> {
-        let why = rules.refusal(self.plan.as_deref()?)?;
-        self.plan = None;
-        Some(why)
+    /// Takes over what planning gave, if it took place.
+    pub(super) fn replan(&mut self, planned: Option<Planned>) -> Plan {
+        match planned {
+            None => Plan::Same,
+            Some(Ok(plan)) => {
+                let known = self.plan.as_ref();
+                if known.is_some_and(|known| known.same_work(&plan)) {
+                    return Plan::Same;
+                }
+                let same_claims = known.is_some_and(|known| known.claims == plan.claims);
+                self.plan = Some(Arc::new(plan));
+                Plan::Other { same_claims }
+            }
+            Some(Err(failures)) => {
+                self.plan = None;
+                self.permit = Permit::unknown();
+                Plan::None(failures)
+            }
+        }
+    }
+
+    /// The plan, if it may be fetched.
+    pub(super) fn permitted(&self) -> Option<&Arc<ObjectPlan>> {
+        self.plan.as_ref().filter(|_| self.permit == Permit::Granted)
+    }
+
+    /// Takes the object from the planner, if the planner has it.
+    pub(super) fn forget(&mut self, key: &ObjectKey) -> Option<Step> {
+        std::mem::take(&mut self.submitted).then(|| Step::Forget(key.clone()))
     }
 
     pub(super) fn take_refresh(&mut self) {
@@ -146,9 +186,17 @@ impl Object {
         self.submit(cause)
     }
 
+    /// The planner is to have the object again, at the time that it had for it.
+    pub(super) fn resume(&mut self, secret_missing: bool) -> Option<Step> {
+        // Nothing is held of a Secret that was about to be repaired.
+        let in_repair = self.held.is_none() && self.last_attempt.is_some();
+        self.first_submit(secret_missing || in_repair)
+    }
+
     pub(super) fn submit(&mut self, cause: Cause) -> Option<Step> {
-        let plan = Arc::clone(self.plan.as_ref()?);
+        let plan = Arc::clone(self.permitted()?);
         self.take_refresh();
+        self.submitted = true;
         let last_sync = self.last_attempt.or(self.shown.status.last_sync);
         Some(Step::Submit(Submit {
             last_sync,
@@ -157,7 +205,7 @@ impl Object {
     }
 
     pub(super) fn repair(&mut self, now: Instant) -> Option<Step> {
-        let interval = self.plan.as_ref()?.interval.unwrap_or(Duration::ZERO);
+        let interval = self.permitted()?.interval.unwrap_or(Duration::ZERO);
         self.held = None;
         if let Some(notice) = self.gate.repaired(now, interval) {
             self.notice = Some(notice);

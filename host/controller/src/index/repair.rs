@@ -11,6 +11,9 @@ use tokio::time::Instant;
 const FIRST: Duration = Duration::from_secs(1);
 /// So many repairs in a row are no accident.
 const TWO_WRITERS: u32 = 3;
+/// Repairs are in a row if they are not further apart than this: whoever writes the Secret every ten seconds, as a
+/// KES that was not stopped does, is a second writer of an object with a shorter interval, too.
+const ROW: Duration = Duration::from_secs(60);
 
 /// What is worth telling about a repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +51,7 @@ impl RepairGate {
         let longest = interval.max(FIRST);
         let quiet = self
             .next
-            .is_none_or(|next| now.saturating_duration_since(next) > longest.max(self.wait * 2));
+            .is_none_or(|next| now.saturating_duration_since(next) > longest.max(self.wait * 2).max(ROW));
         if quiet {
             self.wait = FIRST;
             self.streak = 1;

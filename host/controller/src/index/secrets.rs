@@ -27,8 +27,26 @@ pub struct Held {
     pub version: Version,
     /// The content that it has at that version.
     pub digest: ContentDigest,
-    /// Whether it is ours. If not, the watch does not show it.
-    pub ours: bool,
+    /// Whose it is.
+    pub standing: Standing,
+}
+
+/// Whose Secret it is that holds what an object asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The object's, with our label: the watch shows it.
+    Ours,
+    /// The object's, but without our label yet, as KES leaves it: the watch does not show it.
+    Unmarked,
+    /// Somebody else's: neither shown by the watch nor written.
+    Foreign,
+}
+
+impl Held {
+    /// Whether the watch tells of changes.
+    pub(super) fn is_shown(&self) -> bool {
+        self.standing == Standing::Ours
+    }
 }
 
 /// What the watch shows.
@@ -116,7 +134,7 @@ impl Secrets {
     pub(super) fn is_current(&self, key: &ObjectKey, held: Option<&Held>) -> bool {
         match (held, self.shown.get(key)) {
             (None, _) => false,
-            (Some(held), Some(Presence::Present(version) | Presence::Gone(version))) if held.ours => {
+            (Some(held), Some(Presence::Present(version) | Presence::Gone(version))) if held.is_shown() => {
                 *version <= held.version
             }
             (Some(_), _) => true,
@@ -125,7 +143,7 @@ impl Secrets {
 
     pub(super) fn is_older_than(&self, key: &ObjectKey, held: Option<&Held>) -> bool {
         match (held, self.shown.get(key)) {
-            (Some(held), Some(Presence::Present(version))) => held.ours && *version < held.version,
+            (Some(held), Some(Presence::Present(version))) => held.is_shown() && *version < held.version,
             _ => false,
         }
     }
@@ -133,7 +151,7 @@ impl Secrets {
     /// `last` is how the object's last sync ended.
     pub(super) fn drift(&self, key: &ObjectKey, held: Option<&Held>, last: Reason) -> Option<Drift> {
         match (self.shown.get(key)?, held) {
-            (_, Some(held)) if !held.ours => None,
+            (_, Some(held)) if !held.is_shown() => None,
             (Presence::Present(version), Some(held)) => (*version > held.version).then_some(Drift::Changed),
             (Presence::Gone(version), Some(held)) => (*version > held.version).then_some(Drift::Lost),
             // Not synced by this process yet. It was right when last synced, or it waits for a Secret to go.

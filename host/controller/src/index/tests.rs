@@ -4,12 +4,13 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use keyhole_core::digest::{ContentDigest, ContentKey};
 use keyhole_core::item::{Item, Mapping};
+use keyhole_core::permission::{Claim, Claims, Denial, NAMING_ANNOTATION, Policy, ROLE_ANNOTATION, Rules, Ruling};
 use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, GroupKey, Identity, Outcome, PluginId, Reason, Request, Selector};
 
 use super::*;
 use crate::plan::PlanParts;
-use crate::planner::{Fetch, PlannedRequest};
+use crate::planner::{Exchanges, Fetch, PlannedRequest};
 use crate::report::Ready;
 
 mod limits;
@@ -34,6 +35,7 @@ impl Fetch for Nobody {
         _: &'a GroupKey,
         _: u32,
         _: &'a [PlannedRequest],
+        _: &'a Exchanges,
     ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
         unreachable!()
     }
@@ -79,6 +81,8 @@ fn plan_of(name: &str, uid: &str, generation: i64, interval: Option<Duration>) -
         }],
         interval,
         secret_type: "Opaque".to_owned(),
+        leniency: Default::default(),
+        claims: Claims::default(),
     }))
 }
 
@@ -124,8 +128,23 @@ fn synced(name: &str, generation: i64, version: u64) -> Seen {
     seen
 }
 
+/// What the namespace says with these annotations.
+fn rules(annotations: &[(&str, &str)]) -> Rules {
+    let annotations = annotations
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Arc::new(Policy::default()).rules("ns", &annotations.collect())
+}
+
+/// An index that knows the namespace, and that it limits nothing.
+fn listing(watches_secrets: bool) -> Index {
+    let mut index = Index::new(watches_secrets);
+    assert!(index.apply_namespace(&"ns".into(), false, rules(&[])).is_empty());
+    index
+}
+
 fn started() -> Index {
-    let mut index = Index::new(true);
+    let mut index = listing(true);
     assert!(index.start().is_empty());
     index
 }
@@ -143,10 +162,11 @@ fn digest() -> ContentDigest {
 }
 
 fn held(version: u64, ours: bool) -> Held {
+    let standing = if ours { Standing::Ours } else { Standing::Foreign };
     Held {
         version: Version::of(&version.to_string()),
         digest: digest(),
-        ours,
+        standing,
     }
 }
 
@@ -174,6 +194,8 @@ fn words(steps: &[Step]) -> Vec<String> {
         Step::Check(key) => format!("check {}", key.name),
         Step::Wake(_, key) => format!("wake {}", key.name),
         Step::Gone(key) => format!("gone {}", key.name),
+        Step::Judge(case) => format!("judge {}", case.key.name),
+        Step::JudgeAgain(after, key) => format!("judge {} in {}", key.name, after.as_secs()),
     };
     steps.iter().map(word).collect()
 }
@@ -184,7 +206,7 @@ fn looked(index: &mut Index, now: Instant) -> Vec<String> {
 
 #[test]
 fn nothing_is_done_before_everything_is_listed_and_then_each_object_gets_its_cause() {
-    let mut index = Index::new(true);
+    let mut index = listing(true);
     let mut failed = synced("failed", 1, 1);
     failed.shown.status.line = Some("ERROR, x".into());
     let mut forced = synced("forced", 1, 1);
@@ -233,14 +255,14 @@ fn nothing_is_done_before_everything_is_listed_and_then_each_object_gets_its_cau
 
 #[test]
 fn a_missing_secret_is_not_fetched_for_an_object_that_is_fetched_once() {
-    let mut index = Index::new(true);
+    let mut index = listing(true);
     index.apply(synced("a", 1, 1), Some(plan_of("a", "uid", 1, None)), true);
     assert_eq!(words(&index.start()), ["refresh a"]);
 }
 
 #[test]
 fn without_a_watch_on_secrets_none_is_taken_for_missing() {
-    let mut index = Index::new(false);
+    let mut index = listing(false);
     index.apply(synced("a", 1, 1), Some(plan("a", 1)), true);
     assert_eq!(words(&index.start()), ["refresh a"]);
     assert!(!index.view(&key("a")).unwrap().seems_missing);
@@ -367,19 +389,6 @@ fn nothing_is_asked_for_an_object_that_is_being_deleted() {
 }
 
 #[test]
-fn nothing_is_asked_for_in_a_namespace_that_is_being_deleted() {
-    let mut index = with_held();
-    assert_eq!(words(&index.apply_namespace("ns".into(), true)), ["forget a"]);
-    assert!(index.apply_namespace("ns".into(), true).is_empty(), "told already");
-    assert!(!index.accepts(&plan("a", 1).unwrap()));
-    index.delete_secret(&key("a"), at(50));
-    assert!(looked(&mut index, Instant::now()).is_empty());
-    assert!(index.apply(synced("b", 1, 6), Some(plan("b", 1)), false).is_empty());
-    index.delete_namespace("ns");
-    assert!(index.accepts(&plan("a", 1).unwrap()));
-}
-
-#[test]
 fn objects_that_a_list_does_not_hold_are_gone() {
     let mut index = with_held();
     index.apply(seen("b", 1, 1), Some(plan("b", 1)), false);
@@ -466,7 +475,7 @@ fn a_deleted_secret_is_repaired_at_once_and_then_with_a_growing_wait() {
 
 #[test]
 fn a_secret_changed_before_the_first_sync_of_this_process_is_fetched() {
-    let mut index = Index::new(true);
+    let mut index = listing(true);
     index.apply(synced("a", 1, 1), Some(plan("a", 1)), true);
     index.apply_secret(key("a"), at(3));
     assert!(looked(&mut index, Instant::now()).is_empty());

@@ -63,7 +63,7 @@ table! {
     SYNC_AGE = Gauge "keyhole_sync_age_seconds" []
         "Time since the last sync of the object that has waited longest, of those that are refreshed.";
     QUEUE_DEPTH = Gauge "keyhole_queue_depth" ["queue"]
-        "Entries waiting: plans for a fetch, results for a writer, heartbeats for the status budget, repairs for their back-off.";
+        "Entries waiting: plans for a fetch, results for a writer, heartbeats for the status budget, repairs for their back-off, objects whose permission is to be judged.";
     SECRET_WRITES = Counter "keyhole_secret_writes_total" ["verb", "outcome"]
         "Writes of Secrets by verb (create, update) and outcome (ok, conflict, refused, error).";
     SECRET_READS = Counter "keyhole_secret_reads_total" ["kind", "outcome"]
@@ -78,12 +78,24 @@ table! {
         "Changes seen by the watches on externalsecrets, secrets and namespaces.";
     WATCH_ERRORS = Counter "keyhole_watch_errors_total" ["resource"]
         "Errors of the watches on externalsecrets, secrets and namespaces; each is followed by a reconnection.";
+    JUDGEMENTS = Counter "keyhole_permission_judgements_total" ["engine", "verdict"]
+        "Expressions of namespaces tried on a key or role, by engine (memory, regex, javascript) and verdict (match, no_match, malformed, exhausted, unavailable).";
     CALLS = Counter "keyhole_plugin_calls_total" ["plugin", "outcome"]
         "Calls of plugins by outcome: ok, or the kind of error.";
     CALL_SECONDS = Histogram "keyhole_plugin_call_duration_seconds" ["plugin"]
         "Duration of calls of plugins, waiting for the store included.";
     REQUESTS = Counter "keyhole_plugin_requests_total" ["plugin"]
         "Requests that travelled in calls of plugins; by calls, that is the size of a batch.";
+    BATCH = Histogram "keyhole_plugin_call_requests" ["plugin"]
+        "Requests in one call of a plugin.";
+    JOINED = Counter "keyhole_plugin_requests_joined_total" ["plugin"]
+        "Requests of objects that cost nothing, because another object already waited for the same.";
+    THROTTLED = Counter "keyhole_plugin_requests_throttled_total" ["plugin"]
+        "Requests that a store wants to be asked more slowly, by a throttling answer.";
+    RATE = Gauge "keyhole_plugin_exchanges_per_second" ["plugin"]
+        "HTTP exchanges per second that a plugin's store may be asked now; of several stores, the slowest.";
+    STORES = Gauge "keyhole_plugin_stores" ["plugin", "breaker"]
+        "Stores that a plugin asks (region and account, or settings) by the state of their breaker: closed, open (left alone because it is down) or half_open (one call has gone to see).";
     PLANNER = Gauge "keyhole_planner" ["what"]
         "State of the planner: objects, groups, waiting_requests, calls_in_flight, waiting_deliveries, value_bytes.";
     API_SECONDS = Histogram "keyhole_api_request_duration_seconds" ["verb"]

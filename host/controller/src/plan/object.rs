@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyhole_api::{ExternalSecret, unserved_fields};
-use keyhole_core::{Failure, GroupKey, Identity, Reason, RoleArn};
+use keyhole_core::{Failure, GroupKey, Identity, Leniency, Reason, RoleArn};
 use keyhole_plugins::{LivePlugin, LiveSet};
 
+use super::claims::claims;
 use super::items::items;
 use super::{ObjectKey, ObjectPlan, PlanParts, Planned};
 
@@ -21,6 +22,8 @@ pub struct Defaults {
     pub disable_polling: bool,
     /// Sessions of assumed roles carry the object's namespace as a tag.
     pub tag_sessions_with_namespace: bool,
+    /// How values are treated that are not what the object says they are.
+    pub leniency: Leniency,
 }
 
 impl Default for Defaults {
@@ -30,6 +33,7 @@ impl Default for Defaults {
             least_interval: Duration::from_secs(1),
             disable_polling: false,
             tag_sessions_with_namespace: false,
+            leniency: Leniency::default(),
         }
     }
 }
@@ -85,6 +89,8 @@ pub fn plan_object(object: &ExternalSecret, plugins: &LiveSet, defaults: &Defaul
                 items,
                 interval,
                 secret_type: object.secret_type().to_owned(),
+                leniency: defaults.leniency,
+                claims: claims(spec),
             }))
         }
         _ => Err(failures),

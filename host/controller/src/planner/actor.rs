@@ -19,6 +19,7 @@ use super::group::{GroupId, Groups};
 use super::object::{Clock, Object};
 use super::pass::Pass;
 use super::slots::Slots;
+use super::store::{StoreState, Stores};
 use super::{CallObserver, Cause, Delivery, Gauges, Message, PassId, PlannerConfig, PlannerHandle};
 use crate::plan::ObjectKey;
 
@@ -26,6 +27,7 @@ mod calls;
 mod deliveries;
 mod objects;
 mod outcomes;
+mod pauses;
 
 /// Messages that are worked off in one turn.
 const MESSAGES_PER_TURN: usize = 512;
@@ -40,12 +42,14 @@ pub struct Planner {
     inbox: mpsc::Receiver<Message>,
     deliveries: mpsc::Sender<Delivery>,
     gauges: watch::Sender<Gauges>,
+    store_states: watch::Sender<Vec<StoreState>>,
 
     objects: HashMap<ObjectKey, Object>,
     due: BTreeSet<(Instant, ObjectKey)>,
     passes: HashMap<PassId, Pass>,
     last_pass: u64,
 
+    stores: Stores,
     groups: Groups,
     /// Groups whose queue is not empty.
     busy: BTreeSet<GroupId>,
@@ -73,10 +77,12 @@ impl Planner {
         let (to_planner, inbox) = mpsc::channel(config.inbox.max(1));
         let (deliveries, to_writers) = mpsc::channel(config.deliveries.max(1));
         let (gauges, watched) = watch::channel(Gauges::default());
+        let (store_states, watched_stores) = watch::channel(Vec::new());
         let ledger = Ledger::new(config.value_bytes);
         let handle = PlannerHandle {
             inbox: to_planner,
             gauges: watched,
+            stores: watched_stores,
             ledger: Arc::clone(&ledger),
         };
         let planner = Self {
@@ -88,10 +94,12 @@ impl Planner {
             inbox,
             deliveries,
             gauges,
+            store_states,
             objects: HashMap::new(),
             due: BTreeSet::new(),
             passes: HashMap::new(),
             last_pass: 0,
+            stores: Stores::default(),
             groups: Groups::default(),
             busy: BTreeSet::new(),
             calls: JoinSet::new(),
@@ -199,6 +207,13 @@ impl Planner {
         self.gauges.send_if_modified(|known| {
             let changed = *known != gauges;
             *known = gauges;
+            changed
+        });
+        self.store_states.send_if_modified(|known| {
+            let changed = !known.iter().cloned().eq(self.stores.states());
+            if changed {
+                *known = self.stores.states().collect();
+            }
             changed
         });
     }

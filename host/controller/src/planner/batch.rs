@@ -1,7 +1,7 @@
 //! One call, and what its failure means for its requests.
 //!
-//! A call fails as a whole for one of three kinds of cause, and each wants something else. The store
-//! is in trouble: all requests are asked again after a pause. Nobody with this identity or grant gets
+//! A call fails as a whole for one of several kinds of cause, and each wants something else. The store
+//! asks for fewer calls, or is in trouble, or the host is: all requests are asked again after a pause. Nobody with this identity or grant gets
 //! an answer: all fail. Or perhaps one request brings the others down with it (a value too large, a
 //! plugin that crashes on one answer): the batch is halved until the culprit stands alone. Without the
 //! last, one bad entry in a store would keep nineteen innocent ones from every object.
@@ -14,12 +14,17 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::PassId;
-use super::fetch::PlannedRequest;
+use super::cost::Load;
+use super::fetch::{Exchanges, PlannedRequest};
 use super::group::GroupId;
 use super::queue::{Compartment, Taken, Waiter, Waiters};
+use super::store::{Charge, StoreId};
 
 /// How often a request is asked in one pass before its object fails and backs off.
-pub(super) const TRIES_PER_PASS: u32 = 3;
+const TRIES_PER_PASS: u32 = 3;
+/// The same where the store asks for fewer calls. It is there and will answer; somebody is always the one
+/// over the limit, and need not hear of it. Each try comes after a pause, so this is a matter of seconds.
+const THROTTLED_TRIES_PER_PASS: u32 = 8;
 
 /// A request in flight.
 #[derive(Debug)]
@@ -62,9 +67,13 @@ impl Asked {
         }
     }
 
-    /// Whether its objects should wait for another attempt.
-    pub(super) fn has_tries_left(&self) -> bool {
-        self.tries + 1 < TRIES_PER_PASS
+    /// Whether its objects should wait for another attempt after this trouble.
+    pub(super) fn has_tries_left(&self, trouble: Trouble) -> bool {
+        let most = match trouble {
+            Trouble::Throttled => THROTTLED_TRIES_PER_PASS,
+            Trouble::Away | Trouble::Host => TRIES_PER_PASS,
+        };
+        self.tries + 1 < most
     }
 
     /// To be asked once more.
@@ -99,9 +108,20 @@ pub(super) struct Flight {
     pub(super) compartments: Vec<Compartment>,
     pub(super) started: Instant,
     pub(super) abort: AbortHandle,
+    pub(super) store: StoreId,
+    pub(super) load: Load,
+    pub(super) charge: Charge,
+    /// Counted by the call while it runs.
+    pub(super) exchanges: Exchanges,
 }
 
 impl Flight {
+    /// What the store counted. A call counts as one at least, whatever its plugin did without the network:
+    /// a plugin that only computes is paced too.
+    pub(super) fn cost(&self) -> f64 {
+        f64::from(self.exchanges.count().max(1))
+    }
+
     /// Whether this waiter can take the answer to `request` from this call: it asks for it, it asks
     /// for no less than the waiter needs, and the waiter's namespace is one of those it serves.
     pub(super) fn offer(&mut self, request: &Request, waiter: &Waiter) -> bool {
@@ -127,11 +147,22 @@ impl Flight {
     }
 }
 
+/// Why asking again may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The store asks for fewer calls.
+    Throttled,
+    /// The store cannot be reached, or is out of order.
+    Away,
+    /// The host could not make the call: no sandbox was free, no session was to be had.
+    Host,
+}
+
 /// What to do about a call that failed as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// The group pauses, for as long as the store asks, and asks again.
-    Pause(Option<Duration>),
+    /// A pause, for as long as the store asks; then all are asked again.
+    Pause(Trouble, Option<Duration>),
     /// One of the requests may be the cause: ask in halves. The weight says how dear an attempt is.
     Split {
         /// See [`SPLIT_BUDGET`].
@@ -150,7 +181,8 @@ pub(super) const SPLIT_BUDGET: u32 = 12;
 pub(super) fn remedy(error: &CallError) -> Remedy {
     match error {
         CallError::Store(error) => match &error.kind {
-            StoreErrorKind::Throttled(after) | StoreErrorKind::Unavailable(after) => Remedy::Pause(*after),
+            StoreErrorKind::Throttled(after) => Remedy::Pause(Trouble::Throttled, *after),
+            StoreErrorKind::Unavailable(after) => Remedy::Pause(Trouble::Away, *after),
             StoreErrorKind::Denied | StoreErrorKind::Unauthenticated => Remedy::Fail,
             StoreErrorKind::Host(error) => remedy(error),
             StoreErrorKind::NotFound
@@ -161,16 +193,11 @@ pub(super) fn remedy(error: &CallError) -> Remedy {
             | StoreErrorKind::Internal
             | StoreErrorKind::Other(_) => Remedy::Split { weight: 1 },
         },
-        CallError::Egress(EgressError::TimedOut { .. } | EgressError::Unreachable { .. }) | CallError::Host(_) => {
-            Remedy::Pause(None)
+        CallError::Egress(EgressError::TimedOut { .. } | EgressError::Unreachable { .. }) => {
+            Remedy::Pause(Trouble::Away, None)
         }
-        CallError::Identity { transient, .. } => {
-            if *transient {
-                Remedy::Pause(None)
-            } else {
-                Remedy::Fail
-            }
-        }
+        CallError::Host(_) | CallError::Identity { transient: true, .. } => Remedy::Pause(Trouble::Host, None),
+        CallError::Identity { transient: false, .. } => Remedy::Fail,
         // Half a minute each: a store that never answers must not be asked for long.
         CallError::Wall(_) => Remedy::Split {
             weight: SPLIT_BUDGET / 3,
@@ -184,15 +211,27 @@ pub(super) fn remedy(error: &CallError) -> Remedy {
     }
 }
 
-/// The rest that a single failed request asks for, if asking it again can help within the pass.
-pub(super) fn rest_asked_for(kind: &StoreErrorKind) -> Option<Option<Duration>> {
+/// Why asking a single failed request again can help within the pass, and the rest that it asks for.
+pub(super) fn trouble_of(kind: &StoreErrorKind) -> Option<(Trouble, Option<Duration>)> {
     match kind {
-        StoreErrorKind::Throttled(after) | StoreErrorKind::Unavailable(after) => Some(*after),
+        StoreErrorKind::Throttled(after) => Some((Trouble::Throttled, *after)),
+        StoreErrorKind::Unavailable(after) => Some((Trouble::Away, *after)),
         StoreErrorKind::Host(error) => match remedy(error) {
-            Remedy::Pause(after) => Some(after),
+            Remedy::Pause(trouble, after) => Some((trouble, after)),
             Remedy::Split { .. } | Remedy::Fail => None,
         },
         _ => None,
+    }
+}
+
+/// Whether a call that failed as a whole brought word from the store nevertheless.
+pub(super) fn is_answer(error: &CallError) -> bool {
+    match error {
+        CallError::Store(error) => !matches!(
+            error.kind,
+            StoreErrorKind::Throttled(_) | StoreErrorKind::Unavailable(_) | StoreErrorKind::Host(_)
+        ),
+        _ => false,
     }
 }
 
@@ -247,8 +286,14 @@ mod tests {
     #[test]
     fn trouble_of_the_store_pauses_a_refused_identity_fails_and_the_rest_is_halved() {
         let after = Some(Duration::from_secs(3));
-        assert_eq!(remedy(&store(StoreErrorKind::Throttled(after))), Remedy::Pause(after));
-        assert_eq!(remedy(&CallError::Host("full".into())), Remedy::Pause(None));
+        assert_eq!(
+            remedy(&store(StoreErrorKind::Throttled(after))),
+            Remedy::Pause(Trouble::Throttled, after)
+        );
+        assert_eq!(
+            remedy(&CallError::Host("full".into())),
+            Remedy::Pause(Trouble::Host, None)
+        );
         assert_eq!(remedy(&store(StoreErrorKind::Denied)), Remedy::Fail);
         assert_eq!(
             remedy(&CallError::Identity {
@@ -262,7 +307,7 @@ mod tests {
                 message: "m".into(),
                 transient: true
             }),
-            Remedy::Pause(None)
+            Remedy::Pause(Trouble::Host, None)
         );
         assert_eq!(
             remedy(&CallError::Output {

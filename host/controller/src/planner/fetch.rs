@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, Failure, GroupKey, Outcome};
 use keyhole_plugins::LivePlugin;
-pub use keyhole_sandbox::PlannedRequest;
+pub use keyhole_sandbox::{Exchanges, PlannedRequest};
 
 /// A source of answers. Each method may be called many times at once; the planner keeps to the
 /// numbers given here. Futures are dropped when nobody waits for the answer any more.
@@ -19,12 +19,14 @@ pub trait Fetch: Send + Sync {
     fn validate<'a>(&'a self, settings: &'a JsonText) -> BoxFuture<'a, Result<(), Failure>>;
 
     /// One outcome per request, in order. Must end by itself: the sandbox's wall clock bounds it.
-    /// `attempt` is 1 for the first time that these requests are asked, 2 for the next.
+    /// `attempt` is 1 for the first time that these requests are asked, 2 for the next. What is asked of
+    /// the store counts in `exchanges` as it happens, so that a call which was given up is paid for too.
     fn fetch<'a>(
         &'a self,
         group: &'a GroupKey,
         attempt: u32,
         requests: &'a [PlannedRequest],
+        exchanges: &'a Exchanges,
     ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>>;
 }
 
@@ -46,7 +48,8 @@ impl Fetch for LivePlugin {
         group: &'a GroupKey,
         attempt: u32,
         requests: &'a [PlannedRequest],
+        exchanges: &'a Exchanges,
     ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
-        Box::pin(LivePlugin::fetch(self, group, attempt, requests))
+        Box::pin(LivePlugin::fetch(self, group, attempt, requests, exchanges))
     }
 }

@@ -1,20 +1,22 @@
 //! Requests that may meet in a call: those for one plugin with one set of settings as one identity.
 //!
-//! Namespaces do not divide groups, even where batches must not mix them: equal requests are joined and
-//! a store's throttling concerns all. The queue's lanes keep tenants apart.
+//! Namespaces do not divide groups, even where batches must not mix them: equal requests are joined. The
+//! queue's lanes keep tenants apart. What several groups share of their store is in [`super::store`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyhole_core::{Failure, GroupKey, Request};
+use keyhole_core::{GroupKey, Request};
 use tokio::task::Id;
 use tokio::time::Instant;
 
+use super::cost::Cost;
 use super::fetch::Fetch;
-use super::pace::Pace;
 use super::queue::Queue;
+use super::rest::Rest;
+use super::store::StoreId;
 
 /// Tells groups apart while the planner runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,7 +41,9 @@ pub(super) struct Group {
     pub(super) source: Arc<dyn Fetch>,
     pub(super) settings: Settings,
     pub(super) queue: Queue,
-    pub(super) pace: Pace,
+    /// Whose quota its calls count against.
+    pub(super) store: StoreId,
+    pub(super) cost: Cost,
     /// The calls that ask for a request, the newest last.
     pub(super) in_flight: HashMap<Request, Vec<Id>>,
     /// Calls in flight, validation included.
@@ -48,27 +52,13 @@ pub(super) struct Group {
     pub(super) faults: u32,
     /// The last call found its backend in trouble.
     pub(super) failing: bool,
-    /// Why the group pauses, and until when.
-    pub(super) trouble: Option<(Failure, Instant)>,
+    /// Pauses for what concerns this group alone: its identity, its plugin, some of its requests.
+    pub(super) rest: Rest,
     objects: usize,
     intervals: BTreeMap<Duration, usize>,
 }
 
 impl Group {
-    pub(super) fn is_paused(&self, now: Instant) -> bool {
-        self.trouble.as_ref().is_some_and(|(_, until)| *until > now)
-    }
-
-    /// What to say to objects that would have to wait longer than `hold` for the end of a pause.
-    pub(super) fn refusal(&self, now: Instant, hold: Duration) -> Option<Failure> {
-        let (failure, until) = self.trouble.as_ref()?;
-        let left = until.saturating_duration_since(now);
-        (left > hold).then(|| Failure {
-            retry_after: Some(left),
-            ..failure.clone()
-        })
-    }
-
     /// Length and phase of the common ticks of objects with this interval.
     ///
     /// The length is the interval, rounded down to a multiple of the group's shortest: so objects of one
@@ -132,7 +122,7 @@ impl Groups {
         key: &GroupKey,
         source: &Arc<dyn Fetch>,
         interval: Option<Duration>,
-        pace: impl FnOnce() -> Pace,
+        store: impl FnOnce(&GroupKey) -> StoreId,
     ) -> GroupId {
         let key = GroupKey {
             namespace: None,
@@ -143,16 +133,17 @@ impl Groups {
             GroupId(self.last)
         });
         let group = self.groups.entry(id).or_insert_with(|| Group {
+            store: store(&key),
             key,
             source: Arc::clone(source),
             settings: Settings::Unknown,
             queue: Queue::default(),
-            pace: pace(),
+            cost: Cost::default(),
             in_flight: HashMap::new(),
             running: 0,
             faults: 0,
             failing: false,
-            trouble: None,
+            rest: Rest::default(),
             objects: 0,
             intervals: BTreeMap::new(),
         });
@@ -167,9 +158,18 @@ impl Groups {
         id
     }
 
-    /// Takes an object out; a group without objects ends.
-    pub(super) fn leave(&mut self, id: GroupId, interval: Option<Duration>) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
+    /// All groups of one store.
+    pub(super) fn of_store(&self, store: StoreId) -> Vec<GroupId> {
+        self.groups
+            .iter()
+            .filter(|(_, group)| group.store == store)
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Takes an object out; a group without objects ends. Returns the store that it leaves then.
+    pub(super) fn leave(&mut self, id: GroupId, interval: Option<Duration>) -> Option<StoreId> {
+        let group = self.groups.get_mut(&id)?;
         group.objects = group.objects.saturating_sub(1);
         if let Some(interval) = interval
             && let Some(count) = group.intervals.get_mut(&interval)
@@ -179,11 +179,12 @@ impl Groups {
                 group.intervals.remove(&interval);
             }
         }
-        if group.objects == 0
-            && let Some(group) = self.groups.remove(&id)
-        {
-            self.ids.remove(&group.key);
+        if group.objects > 0 {
+            return None;
         }
+        let group = self.groups.remove(&id)?;
+        self.ids.remove(&group.key);
+        Some(group.store)
     }
 }
 

@@ -1,138 +1,197 @@
-//! How fast a group may call, and when it must not call at all.
+//! How fast a store may be asked.
 //!
-//! A token bucket keeps a group below the rate that its store allows; a store that says "throttled" or
-//! cannot be reached pauses the whole group, for as long as the store asks or with growing steps.
-//! Without this a throttled store would be asked again at once by every object that waits for it.
+//! A token bucket of exchanges whose rate is not a setting but found out, because quotas are per account,
+//! differ by operation, are raised on request and are shared with strangers. Like TCP it starts low, doubles
+//! within a second while everything passes, and once a store has said "throttled" it goes back to what
+//! was seen to pass and grows by a tenth a second from there. So a busy store is asked a
+//! little more than it allows once in a while, and not all the time.
+//!
+//! What a call costs is known for sure only when it has ended. It begins on an estimate; the difference
+//! is given back, or owed, and nothing is asked while anything is owed. Without this, a call that
+//! turns out to be twenty exchanges would count as one.
+//!
+//! The rate grows only while it is what holds calls back. A store that is asked little says nothing about
+//! how much more it would take.
 
 use std::time::Duration;
 
-use keyhole_core::schedule::{Backoff, LONGEST_BACKOFF};
+use keyhole_core::schedule::LONGEST_BACKOFF;
 use tokio::time::Instant;
 
-/// A store that asks to be called again "in 0 ms" still gets this much rest.
-const LEAST_PAUSE: Duration = Duration::from_millis(100);
+/// No store is asked more seldom, in exchanges per second.
+const LEAST_PER_SECOND: f64 = 0.5;
+/// Growth per exchange that passed before the limit is known: the rate doubles in a second (ln 2).
+const SEARCH: f64 = 0.7;
+/// Growth per exchange that passed afterwards: a tenth a second.
+const CREEP: f64 = 0.1;
+/// A cut leaves what passed in the last second, but not more than this part of the rate,
+const CUT_TO_AT_MOST: f64 = 0.7;
+/// and not less than this.
+const CUT_TO_AT_LEAST: f64 = 0.3;
+/// Without anything that passed there is no measure; then this part of the rate is left.
+const HALF: f64 = 0.5;
+/// Once the limit is known, exchanges of this time may come at once: a store's own burst may be no larger.
+const KNOWN_BURST: f64 = 0.25;
+/// Debts are paid off in this time at most, however wrong an estimate was.
+const LONGEST_DEBT: f64 = 60.0;
 
-/// The pace of one group.
+/// The pace of one store, in exchanges.
 #[derive(Debug)]
 pub(super) struct Pace {
     per_second: f64,
+    most: f64,
     burst: f64,
     tokens: f64,
     refilled: Instant,
-    paused_until: Option<Instant>,
-    backoff: Backoff,
+    /// Above this rate, growth is gentle. Infinite until the store has throttled once.
+    known_good: f64,
+    /// The last call left nothing for another.
+    is_limiting: bool,
+    passed: Lately,
+    passed_since_cut: bool,
+    cut: Option<Instant>,
 }
 
 impl Pace {
-    pub(super) fn new(per_second: f64, burst: u32, now: Instant) -> Self {
+    pub(super) fn new(per_second: f64, most: f64, burst: u32, now: Instant) -> Self {
+        let finite = |number: f64, otherwise: f64| if number.is_finite() { number } else { otherwise };
+        let most = finite(most, f64::from(u32::MAX)).max(LEAST_PER_SECOND);
         let burst = f64::from(burst.max(1));
-        let per_second = if per_second.is_finite() {
-            per_second.max(0.01)
-        } else {
-            f64::MAX
-        };
         Self {
-            per_second,
+            per_second: finite(per_second, most).clamp(LEAST_PER_SECOND, most),
+            most,
             burst,
             tokens: burst,
             refilled: now,
-            paused_until: None,
-            backoff: Backoff::new(None),
+            known_good: f64::INFINITY,
+            is_limiting: false,
+            passed: Lately::new(now),
+            passed_since_cut: false,
+            cut: None,
         }
+    }
+
+    /// Exchanges per second that are allowed now.
+    pub(super) fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
+    /// What one call should not cost more than; nothing while no limit is known.
+    pub(super) fn most_at_once(&self) -> Option<f64> {
+        self.known_good.is_finite().then_some(self.burst)
     }
 
     /// The earliest moment for the next call; not later than `now` when it may go at once.
     pub(super) fn next_call(&mut self, now: Instant) -> Instant {
         self.refill(now);
-        let token = if self.tokens >= 1.0 {
-            now
-        } else {
-            // A nanosecond more, so that the token is whole when the timer fires.
-            now + Duration::from_secs_f64((1.0 - self.tokens) / self.per_second) + Duration::from_nanos(1)
-        };
-        self.paused_until.map_or(token, |until| until.max(token))
+        if self.tokens >= 1.0 {
+            return now;
+        }
+        let wait = Duration::from_secs_f64((1.0 - self.tokens) / self.per_second);
+        // A nanosecond more, so that the token is whole when the timer fires.
+        now + wait.min(LONGEST_BACKOFF) + Duration::from_nanos(1)
     }
 
-    /// A call begins.
-    pub(super) fn called(&mut self, now: Instant) {
+    /// A call begins that is expected to cost so much.
+    pub(super) fn begin(&mut self, now: Instant, cost: f64) {
         self.refill(now);
-        self.tokens = (self.tokens - 1.0).max(0.0);
+        self.pay(cost);
+        self.is_limiting = self.tokens < 1.0;
     }
 
-    /// A call brought answers.
-    pub(super) fn answered(&mut self) {
-        self.backoff.reset();
+    /// A call has ended that was expected to cost `expected`.
+    pub(super) fn settle(&mut self, now: Instant, expected: f64, cost: f64) {
+        self.refill(now);
+        self.pay(cost - expected);
     }
 
-    /// The store asks for rest, or cannot answer. Returns how long the group pauses from now. Calls
-    /// that began before the pause and fail in it do not lengthen the steps.
-    pub(super) fn pause(&mut self, now: Instant, asked: Option<Duration>, random: f64) -> Duration {
-        let paused = self.paused_until.filter(|&until| until > now);
-        let wait = match (asked, paused) {
-            (Some(asked), _) => asked.clamp(LEAST_PAUSE, LONGEST_BACKOFF),
-            (None, Some(until)) => until - now,
-            (None, None) => self.backoff.next(random),
-        };
-        let until = paused.map_or(now + wait, |until| until.max(now + wait));
-        self.paused_until = Some(until);
-        until - now
+    /// So many exchanges got through.
+    pub(super) fn passed(&mut self, now: Instant, exchanges: f64) {
+        if exchanges <= 0.0 {
+            return;
+        }
+        self.passed.add(now, exchanges);
+        self.passed_since_cut = true;
+        if self.is_limiting {
+            let grown = if self.per_second < self.known_good {
+                (self.per_second + SEARCH * exchanges).min(self.known_good)
+            } else {
+                self.per_second + CREEP * exchanges
+            };
+            self.go_at(grown);
+        }
+    }
+
+    /// A call that began at `began` was throttled. Those of one round are one reason to go slower:
+    /// their fellows that were already on their way say nothing new. Whether this one did.
+    pub(super) fn throttled(&mut self, began: Instant, now: Instant) -> bool {
+        if self.cut.is_some_and(|cut| began <= cut) {
+            return false;
+        }
+        self.refill(now);
+        let rate = self.per_second;
+        if self.passed_since_cut {
+            let measured = self.passed.per_second(now);
+            self.known_good = measured.clamp(rate * CUT_TO_AT_LEAST, rate * CUT_TO_AT_MOST);
+            self.go_at(self.known_good);
+        } else {
+            // Somebody else has all of the quota for the moment. What was good before stays the aim.
+            if self.known_good.is_infinite() {
+                self.known_good = rate;
+            }
+            self.go_at(rate * HALF);
+        }
+        self.tokens = self.tokens.min(0.0);
+        self.passed_since_cut = false;
+        self.cut = Some(now);
+        true
+    }
+
+    /// Nothing is saved up before then: a store that asked for rest is not met by a burst after it.
+    pub(super) fn save_nothing_until(&mut self, until: Instant) {
+        self.refilled = self.refilled.max(until);
+    }
+
+    fn go_at(&mut self, per_second: f64) {
+        self.per_second = per_second.clamp(LEAST_PER_SECOND, self.most);
+        if self.known_good.is_finite() {
+            self.burst = (self.per_second * KNOWN_BURST).max(1.0);
+        }
+    }
+
+    fn pay(&mut self, cost: f64) {
+        let deepest = -LONGEST_DEBT * self.per_second;
+        self.tokens = (self.tokens - cost).max(deepest).min(self.burst);
     }
 
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.refilled).as_secs_f64();
         self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
-        self.refilled = now;
+        self.refilled = self.refilled.max(now);
+    }
+}
+
+/// How much of something there was in the last second, the latest counting most.
+#[derive(Debug)]
+struct Lately {
+    level: f64,
+    at: Instant,
+}
+
+impl Lately {
+    fn new(now: Instant) -> Self {
+        Self { level: 0.0, at: now }
+    }
+
+    fn add(&mut self, now: Instant, count: f64) {
+        self.level = self.per_second(now) + count;
+        self.at = now;
+    }
+
+    fn per_second(&self, now: Instant) -> f64 {
+        self.level * (-now.saturating_duration_since(self.at).as_secs_f64()).exp()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
-        let start = Instant::now();
-        let mut pace = Pace::new(10.0, 3, start);
-        let mut now = start;
-        for _ in 0..13 {
-            now = pace.next_call(now).max(now);
-            pace.called(now);
-        }
-        let took = now - start;
-        assert!(
-            took >= Duration::from_millis(999) && took < Duration::from_millis(1001),
-            "{took:?}"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_store_says_how_long_a_pause_is_within_reason() {
-        let now = Instant::now();
-        let mut pace = Pace::new(10.0, 3, now);
-        assert_eq!(
-            pace.pause(now, Some(Duration::from_secs(7)), 0.0),
-            Duration::from_secs(7)
-        );
-        assert_eq!(pace.next_call(now), now + Duration::from_secs(7));
-        let mut pace = Pace::new(10.0, 3, now);
-        assert_eq!(pace.pause(now, Some(Duration::MAX), 0.0), LONGEST_BACKOFF);
-        let mut pace = Pace::new(10.0, 3, now);
-        assert_eq!(pace.pause(now, Some(Duration::ZERO), 0.0), LEAST_PAUSE);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn many_calls_that_fail_at_once_are_one_step() {
-        let now = Instant::now();
-        let mut pace = Pace::new(10.0, 3, now);
-        for _ in 0..8 {
-            assert_eq!(pace.pause(now, None, 1.0), Duration::from_secs(1));
-        }
-        let later = now + Duration::from_secs(1);
-        assert_eq!(pace.pause(later, None, 1.0), Duration::from_secs(2));
-        pace.answered();
-        assert_eq!(
-            pace.pause(later + Duration::from_secs(2), None, 1.0),
-            Duration::from_secs(1)
-        );
-    }
-}
+mod tests;

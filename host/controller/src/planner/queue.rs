@@ -148,8 +148,9 @@ impl Queue {
         self.requests.len()
     }
 
-    /// Adds a waiter to a request, which may be new.
-    pub(super) fn join(&mut self, request: &Request, waiter: Waiter, attempt: u32, now: Instant) {
+    /// Adds a waiter to a request, which may be new. Whether somebody waited for it already.
+    pub(super) fn join(&mut self, request: &Request, waiter: Waiter, attempt: u32, now: Instant) -> bool {
+        let is_joined = self.requests.contains_key(request);
         let waiters = BTreeMap::from([(waiter.pass, waiter)]);
         self.insert(
             Taken {
@@ -161,6 +162,7 @@ impl Queue {
             None,
             Some(now),
         );
+        is_joined
     }
 
     /// Takes requests back that are to be asked again, at the rank that they had.

@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use keyhole_core::item::{Item, Mapping};
+use keyhole_core::permission::Claims;
 use keyhole_core::request::JsonText;
 use keyhole_core::shape::Answer;
 use keyhole_core::{
@@ -20,13 +21,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Cause, Delivered, Delivery, Fetch, PlannedRequest, Planner, PlannerConfig, PlannerHandle, Submit};
+use super::{
+    Cause, Delivered, Delivery, Exchanges, Fetch, PlannedRequest, Planner, PlannerConfig, PlannerHandle, Submit,
+};
 use crate::plan::{ObjectKey, ObjectPlan, PlanParts};
 
 mod batches;
 mod bounds;
 mod failures;
 mod order;
+mod outages;
+mod throttling;
 mod times;
 mod versions;
 
@@ -67,6 +72,8 @@ struct Store {
     concurrent_calls: usize,
     settings: Mutex<Result<(), Failure>>,
     script: Mutex<Arc<Script>>,
+    /// Exchanges that the script made for the present call; one when it says nothing.
+    exchanges: Arc<AtomicU32>,
     calls: Mutex<Vec<Call>>,
     validations: AtomicUsize,
     running: AtomicUsize,
@@ -117,6 +124,7 @@ impl Store {
             concurrent_calls,
             settings: Mutex::new(Ok(())),
             script: Mutex::new(Arc::new(script)),
+            exchanges: Arc::default(),
             calls: Mutex::default(),
             validations: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
@@ -176,6 +184,7 @@ impl Fetch for Store {
         group: &'a GroupKey,
         attempt: u32,
         requests: &'a [PlannedRequest],
+        exchanges: &'a Exchanges,
     ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
         let call = Call {
             at: Instant::now(),
@@ -204,6 +213,7 @@ impl Fetch for Store {
             self.most_running.fetch_max(running, Ordering::SeqCst);
             let mut guard = Running(self, false);
             let (latency, reply) = script(&call, number);
+            (0..self.exchanges.swap(0, Ordering::SeqCst).max(1)).for_each(|_| exchanges.begin());
             if !latency.is_zero() {
                 sleep(latency).await;
             }
@@ -306,6 +316,8 @@ impl Spec {
             items: self.keys.iter().enumerate().map(item).collect(),
             interval: self.interval,
             secret_type: "Opaque".into(),
+            leniency: Default::default(),
+            claims: Claims::default(),
         }))
     }
 }

@@ -43,6 +43,8 @@ pub enum Decision {
     ForeignRight,
     /// Put this in its place.
     Replace(Box<Target>),
+    /// It is the object's and as it should be, but for our label: put this in its place when there is time.
+    Mark(Box<Target>),
     /// Nothing yet: it is about to go by itself.
     Wait(Failure),
     /// Nothing: it must not, or cannot, be changed.
@@ -120,11 +122,36 @@ pub fn decide(existing: &Target, desired: &Desired) -> Decision {
         immutable: existing.immutable,
         data: desired.data.clone(),
     };
-    if !data_changed && same_metadata(&existing.metadata, &replacement.metadata) {
-        Decision::Right
+    if data_changed {
+        return Decision::Replace(Box::new(replacement));
+    }
+    if same_metadata(&existing.metadata, &replacement.metadata) {
+        return Decision::Right;
+    }
+    let marked = marked(existing);
+    if same_metadata(&marked.metadata, &replacement.metadata) {
+        Decision::Mark(Box::new(marked))
     } else {
         Decision::Replace(Box::new(replacement))
     }
+}
+
+/// The same Secret with our label.
+#[must_use]
+pub fn marked(existing: &Target) -> Target {
+    let mut marked = existing.clone();
+    let labels = marked.metadata.labels.get_or_insert_default();
+    labels.insert(MANAGED_LABEL.to_owned(), MANAGED_VALUE.to_owned());
+    // Absent means: the API server keeps its own record.
+    marked.metadata.managed_fields = None;
+    marked
+}
+
+/// Whether a Secret is the object's of this uid. One without our label is, when the object controls it.
+#[must_use]
+pub fn is_controlled_by(metadata: &ObjectMeta, uid: &str) -> bool {
+    let mut owners = metadata.owner_references.iter().flatten();
+    owners.any(|owner| owner.controller == Some(true) && owner.uid == uid)
 }
 
 enum Ownership {
@@ -210,10 +237,9 @@ fn replace_metadata(existing: &ObjectMeta, desired: &Desired, data_changed: bool
         .annotations
         .as_ref()
         .and_then(|map| map.get(REVISION_ANNOTATION));
-    annotations.insert(
-        REVISION_ANNOTATION.to_owned(),
-        next_revision(revision.map(String::as_str), data_changed),
-    );
+    if let Some(next) = next_revision(revision.map(String::as_str), data_changed) {
+        annotations.insert(REVISION_ANNOTATION.to_owned(), next);
+    }
 
     let mut owners = existing.owner_references.clone().unwrap_or_default();
     match owners.iter_mut().find(|owner| owner.uid == desired.uid) {
@@ -259,15 +285,15 @@ fn owned<'a>(managed: &'a [ManagedFieldsEntry], section: &str) -> BTreeSet<&'a s
     names(true).filter(|name| !others.contains(name)).collect()
 }
 
-/// A text that is no number counts as none, so that a hand-made one cannot stop the counting.
-fn next_revision(current: Option<&str>, data_changed: bool) -> String {
+/// A text that is no number counts as none, so that a hand-made one cannot stop the counting. Where there is none and
+/// nothing changed, there is nothing to count yet.
+fn next_revision(current: Option<&str>, data_changed: bool) -> Option<String> {
     let current: u64 = current.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let next = if data_changed {
-        current.saturating_add(1)
-    } else {
-        current.max(1)
-    };
-    next.to_string()
+    match (data_changed, current) {
+        (true, current) => Some(current.saturating_add(1).to_string()),
+        (false, 0) => None,
+        (false, current) => Some(current.to_string()),
+    }
 }
 
 fn same_metadata(a: &ObjectMeta, b: &ObjectMeta) -> bool {
@@ -280,8 +306,7 @@ fn same_metadata(a: &ObjectMeta, b: &ObjectMeta) -> bool {
 /// Whether a Secret is controlled by the object of this uid and bears our label.
 #[must_use]
 pub fn bears_our_marks(metadata: &ObjectMeta, uid: &str) -> bool {
-    let mut owners = metadata.owner_references.iter().flatten();
-    has_our_label(metadata) && owners.any(|owner| owner.controller == Some(true) && owner.uid == uid)
+    has_our_label(metadata) && is_controlled_by(metadata, uid)
 }
 
 /// Why no Secret of this type is written, if none is: Kubernetes mints a token for it, and the author

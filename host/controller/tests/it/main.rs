@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod indiscreet;
 mod old_crd;
 mod plane;
 mod report;
@@ -14,4 +15,5 @@ mod secrets;
 mod start;
 mod status;
 mod store;
+mod takeover;
 mod world;

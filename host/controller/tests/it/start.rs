@@ -9,12 +9,19 @@ use prometheus::Registry;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
+use crate::store::{NoScript, Store};
 use crate::world::{LONG, World, config, install_crd, object};
 
 async fn run(client: kube::Client) -> Result<(), ControllerError> {
     let store = std::sync::Arc::new(Store::default());
-    let controller = Controller::new(config("default", LONG), client, store.live(), &Registry::new()).unwrap();
+    let controller = Controller::new(
+        config("default", LONG),
+        client,
+        store.live(),
+        std::sync::Arc::new(NoScript),
+        &Registry::new(),
+    )
+    .unwrap();
     tokio::time::timeout(Duration::from_secs(60), controller.run(CancellationToken::new()))
         .await
         .unwrap()

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use keyhole_core::permission::{Matcher, Matching, Question};
 use keyhole_core::store_error::{StoreError, StoreErrorKind};
 use keyhole_core::{CallError, Outcome, PluginId, Selector, Value};
 use keyhole_plugins::{Backend, Call, LivePlugin, LiveSet, PlannedRequest, Rules};
@@ -110,5 +111,14 @@ impl Backend for Store {
         requests: &'a [PlannedRequest],
     ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
         async { Ok(requests.iter().map(|request| self.answer(request)).collect()) }.boxed()
+    }
+}
+
+/// No JavaScript: nothing in here needs it.
+pub struct NoScript;
+
+impl Matcher for NoScript {
+    fn matches<'a>(&'a self, question: &'a Question) -> Matching<'a> {
+        Box::pin(async move { panic!("JavaScript is asked for {question:?}") })
     }
 }

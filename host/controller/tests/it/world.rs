@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
+use crate::store::{NoScript, Store};
 
 pub const WITHIN: Duration = Duration::from_secs(60);
 /// So long that what happens within a test is no periodic refresh.
@@ -94,7 +94,14 @@ impl World {
     pub async fn start(&mut self, config: Config) {
         self.registry = Registry::new();
         self.shutdown = CancellationToken::new();
-        let controller = Controller::new(config, self.client.clone(), self.live.clone(), &self.registry).unwrap();
+        let controller = Controller::new(
+            config,
+            self.client.clone(),
+            self.live.clone(),
+            Arc::new(NoScript),
+            &self.registry,
+        )
+        .unwrap();
         let mut ready = controller.ready();
         let running = tokio::spawn(controller.run(self.shutdown.clone()));
         tokio::time::timeout(WITHIN, ready.wait_for(|ready| *ready))

@@ -5,6 +5,13 @@ use crate::failure::Retry;
 use crate::json::tests::document;
 use crate::request::{JsonText, Request, Selector};
 
+/// As everybody gets it who asks for nothing else.
+fn shape(items: &[Item], answers: &[Answer<'_>]) -> Result<BTreeMap<String, SecretBytes>, Vec<Failure>> {
+    let shaped = super::shape(items, answers, Leniency::default())?;
+    assert!(shaped.dropped.is_empty());
+    Ok(shaped.data)
+}
+
 fn item(place: &str, selector: Selector, mapping: Mapping) -> Item {
     Item {
         place: place.to_owned(),
@@ -438,5 +445,69 @@ fn no_bytes_make_it_panic_and_plain_bytes_are_never_changed() {
         }
         assert_eq!(one(single("n", None, false), &value), bytes);
         let _ = shape(&[spread()], &[Answer::Value(&value)]);
+    }
+}
+
+fn leniently(item: Item, answer: Answer<'_>) -> (Vec<(String, String)>, Vec<String>) {
+    let leniency = Leniency {
+        drops_malformed: true,
+        last_of_path_wins: true,
+    };
+    let shaped = super::shape(&[item], &[answer], leniency).unwrap();
+    let dropped = shaped.dropped.iter().map(Failure::status_line).collect();
+    (shown(&shaped.data), dropped)
+}
+
+#[test]
+fn on_request_a_malformed_value_gives_no_key_and_is_told() {
+    let (data, dropped) = leniently(single("n", Some("a"), false), Answer::Value(&text("hunter2")));
+    assert!(data.is_empty());
+    assert!(
+        dropped[0].starts_with("ERROR, data[0]: the value of \"K\" is not JSON"),
+        "{dropped:?}"
+    );
+    for value in ["7", "null", "true", "hunter2", "{"] {
+        let (data, dropped) = leniently(spread(), Answer::Value(&text(value)));
+        assert!(data.is_empty() && dropped.len() == 1, "{value}");
+    }
+}
+
+#[test]
+fn on_request_a_text_is_spread_over_its_units() {
+    let (data, dropped) = leniently(spread(), Answer::Value(&text(r#""aé\ud834\udd1e""#)));
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        data,
+        [
+            pair("0", "a"),
+            pair("1", "é"),
+            pair("2", "\u{fffd}"),
+            pair("3", "\u{fffd}")
+        ]
+    );
+    assert!(dropped.is_empty());
+}
+
+#[test]
+fn on_request_the_last_of_two_leaves_stays() {
+    let values = [
+        named("a", "/p/x/a", "first"),
+        named("b", "/p/b", "b"),
+        named("a", "/p/y/a", "last"),
+    ];
+    let (data, _) = leniently(under_path(), Answer::Values(&values));
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(data, [pair("a", "last"), pair("b", "b")]);
+}
+
+#[test]
+fn leniency_covers_neither_a_missing_property_nor_a_bad_name() {
+    let leniency = Leniency {
+        drops_malformed: true,
+        last_of_path_wins: true,
+    };
+    let value = text(r#"{"a/b":1}"#);
+    for item in [single("n", Some("oops"), false), single("a/b", None, false), spread()] {
+        assert!(super::shape(&[item], &[Answer::Value(&value)], leniency).is_err());
     }
 }

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use keyhole_core::RoleArn;
 use keyhole_identity::StsEndpointType;
 use keyhole_sandbox::EndpointOverrides;
+use keyhole_sandbox::egress::Proxy;
 
 /// Flags about AWS.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,6 +32,9 @@ pub struct AwsArgs {
     /// name one for a service
     #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL")]
     pub aws_endpoint_url: Option<String>,
+    /// Proxy for AWS where HTTPS_PROXY and ALL_PROXY name none. NO_PROXY lists what is reached without one
+    #[arg(long, env = "HTTP_PROXY", value_name = "URL")]
+    pub http_proxy: Option<String>,
     /// Speak to localstack in place of AWS; the region of objects is ignored then. Off for 0, false, no and off
     #[arg(long, env = "LOCALSTACK", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
     pub localstack: Option<String>,
@@ -81,6 +85,14 @@ impl AwsArgs {
             Some(value) => value.clone(),
             None => env(name),
         })?)
+    }
+
+    /// The proxy from flag and variables.
+    pub fn proxy(&self, env: impl Fn(&str) -> Option<String>) -> Option<Proxy> {
+        Proxy::from_env(|name| match name {
+            "HTTP_PROXY" => self.http_proxy.clone(),
+            _ => env(name),
+        })
     }
 
     /// The region, also under its older name.

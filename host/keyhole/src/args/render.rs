@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 
-use super::{AwsArgs, LogFormat, LogLevel, PluginArgs};
+use super::{AwsArgs, LogFormat, LogLevel, PluginArgs, ValueArgs};
 
 /// Arguments of `render`.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,6 +21,8 @@ pub struct RenderArgs {
     /// Put the namespace of an object as session tag `namespace` on the roles that are assumed for it
     #[arg(long, env = "KEYHOLE_NAMESPACE_SESSION_TAG", value_name = "BOOL", value_parser = BoolishValueParser::new(), default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub namespace_session_tag: bool,
+    #[command(flatten)]
+    pub values: ValueArgs,
     #[command(flatten)]
     pub aws: AwsArgs,
     #[command(flatten)]

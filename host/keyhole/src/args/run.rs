@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 
-use super::{AwsArgs, LogArgs, OperatorArgs, PluginArgs};
+use super::{AwsArgs, LogArgs, OperatorArgs, PermissionArgs, PluginArgs};
+use super::{AwsArgs, LogArgs, OperatorArgs, PluginArgs, ValueArgs};
 
 /// Arguments of `run`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
     #[command(flatten)]
     pub operator: OperatorArgs,
+    #[command(flatten)]
+    pub values: ValueArgs,
+    pub permission: PermissionArgs,
     #[command(flatten)]
     pub aws: AwsArgs,
     #[command(flatten)]

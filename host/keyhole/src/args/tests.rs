@@ -55,6 +55,27 @@ fn a_switch_is_on_whatever_its_value_says() {
 }
 
 #[test]
+fn permissions_are_kess_unless_told_otherwise() {
+    use keyhole_core::permission::Policy;
+    let policy = |words: &[&str]| parsed(words).unwrap().permission.policy();
+    assert_eq!(policy(&[]), Policy::default());
+    let told = [
+        "--naming-permitted-annotation=keys",
+        "--role-permitted-annotation=roles",
+        "--enforce-namespace-annotations=false",
+        "--anchored-permissions",
+    ];
+    let all = Policy {
+        naming_annotation: "keys".into(),
+        role_annotation: "roles".into(),
+        enforced: true,
+        anchored: true,
+    };
+    assert_eq!(policy(&told), all);
+    assert!(!policy(&["--anchored-permissions=false"]).anchored);
+}
+
+#[test]
 fn namespaces_are_trimmed_and_empty_entries_dropped() {
     let names = |text: &str| {
         parsed(&["--watched-namespaces", text])
@@ -86,7 +107,7 @@ fn what_makes_no_sense_is_refused() {
 #[test]
 fn an_empty_variable_is_unset_except_for_switches() {
     let empty = |name: &OsStr| {
-        ["METRICS_PORT", "DISABLE_POLLING"]
+        ["METRICS_PORT", "DISABLE_POLLING", "ENFORCE_NAMESPACE_ANNOTATIONS"]
             .contains(&name.to_str()?)
             .then(OsString::new)
     };
@@ -95,6 +116,10 @@ fn an_empty_variable_is_unset_except_for_switches() {
     let variable = |id: &str| run.get_arguments().find(|arg| arg.get_id() == id).unwrap().get_env();
     assert_eq!(variable("metrics_port"), None);
     assert_eq!(variable("disable_polling"), Some(OsStr::new("DISABLE_POLLING")));
+    assert_eq!(
+        variable("enforce_namespace_annotations"),
+        Some(OsStr::new("ENFORCE_NAMESPACE_ANNOTATIONS"))
+    );
     assert_eq!(variable("log_level"), Some(OsStr::new("LOG_LEVEL")));
 }
 

@@ -340,3 +340,21 @@ fn a_damaged_file_in_the_cache_is_compiled_again() {
         "{log}"
     );
 }
+
+#[test]
+fn a_quota_costs_hardly_a_call_even_where_batches_are_denied() {
+    const SECRETS: u64 = 80;
+    let scene = Scene::new();
+    let mut yaml = String::new();
+    for number in 0..SECRETS {
+        scene.aws.set_secret("eu-west-1", &format!("many/{number}"), "value");
+        let spec = format!("{{backendType: secretsManager, data: [{{key: many/{number}, name: v}}]}}");
+        yaml += &object(&format!("o{number}"), &spec);
+    }
+    scene.aws.deny(Deny::action("secretsmanager:BatchGetSecretValue"));
+    scene.aws.quota(&["GetSecretValue", "BatchGetSecretValue"], 40.0, 40.0);
+    let output = scene.render(&[], &yaml);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let counts = scene.aws.counts();
+    assert!(counts.of("GetSecretValue") <= SECRETS * 6 / 5, "{counts:?}");
+}

@@ -25,11 +25,18 @@ fn without_a_cluster_it_says_so_and_ends() {
 }
 
 #[test]
-fn a_protection_that_is_not_there_is_not_left_out_silently() {
-    let line = refused(|command| {
-        command.env("ENFORCE_NAMESPACE_ANNOTATIONS", "1");
-    });
-    assert!(line.contains("ENFORCE_NAMESPACE_ANNOTATIONS"), "{line}");
+fn a_protection_that_looks_turned_off_and_is_on_is_warned_about() {
+    let output = keyhole()
+        .args(["run", "--metrics-address", "127.0.0.1"])
+        .env("METRICS_PORT", "0")
+        .env("ENFORCE_NAMESPACE_ANNOTATIONS", "false")
+        .output()
+        .unwrap();
+    let log = text(&output.stdout);
+    assert!(
+        log.contains("ENFORCE_NAMESPACE_ANNOTATIONS is on as soon as it is there"),
+        "{log}"
+    );
 }
 
 #[test]

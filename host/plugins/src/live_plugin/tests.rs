@@ -176,7 +176,13 @@ async fn a_call_carries_what_its_group_says() {
         },
         namespace: Some("team".into()),
     };
-    assert!(plugin.fetch(&group, 3, &[]).await.unwrap().is_empty());
+    assert!(
+        plugin
+            .fetch(&group, 3, &[], &Exchanges::default())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let calls = backend.calls.lock().unwrap();
     assert_eq!(calls[0].settings.as_str(), r#"{"region":"eu-west-1"}"#);
     assert_eq!((calls[0].region.as_deref(), calls[0].attempt), (Some("eu-west-1"), 3));

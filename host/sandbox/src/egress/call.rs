@@ -15,7 +15,7 @@ use super::exchange::Exchange;
 use super::policy::Policy;
 use super::record::Record;
 use super::request;
-use crate::call::Call;
+use crate::call::{Call, Exchanges};
 use crate::ports::AwsSessions;
 
 /// Exchanges of one call that may be under way at once, answers being read included. The rest wait, so
@@ -30,6 +30,7 @@ pub struct CallEgress {
     sessions: Arc<dyn AwsSessions>,
     turns: Arc<Semaphore>,
     record: Record,
+    exchanges: Exchanges,
 }
 
 impl CallEgress {
@@ -43,6 +44,7 @@ impl CallEgress {
             sessions,
             turns: Arc::new(Semaphore::new(IN_FLIGHT)),
             record: Record::default(),
+            exchanges: call.exchanges.clone(),
         }
     }
 
@@ -55,6 +57,7 @@ impl CallEgress {
     /// Everything that can be refused without waiting.
     fn begin(&self, request: Request<WasiBody>, options: Option<RequestOptions>) -> Result<Exchange, EgressError> {
         let begun = self.record.count();
+        self.exchanges.begin();
         let allowed = self.policy.limits().exchanges;
         if begun > allowed {
             return Err(EgressError::TooManyExchanges(allowed));

@@ -178,7 +178,7 @@ impl Connector {
     async fn tunnel(&self, to: &Destination, uri: Uri, proxy: Intercept) -> Result<BoxIo, EgressError> {
         let at = Destination::of(proxy.uri()).map_err(|_| EgressError::Unreachable {
             host: to.to_string(),
-            why: "HTTPS_PROXY is no http or https URL".to_owned(),
+            why: "the proxy of HTTPS_PROXY, ALL_PROXY or HTTP_PROXY is no http or https URL".to_owned(),
         })?;
         let io = self.dial(at.host(), at.port(), Named::AsProxy).await?;
         let io = if at.is_tls() {

@@ -8,6 +8,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use rustls::RootCertStore;
 use wasmtime_wasi_http::RequestOptions;
 
+use super::proxy::Proxy;
 use super::resolve::{Resolve, SystemResolver};
 use super::tls;
 
@@ -50,22 +51,15 @@ impl Default for Timeouts {
 }
 
 impl Network {
-    /// The process's own network: system resolver, system roots, and the proxy that `HTTPS_PROXY` and
-    /// `NO_PROXY` (or their lower-case forms) name. Other proxies are not used: plain `http` always goes
-    /// straight.
+    /// The process's own network: system resolver, system roots, and this proxy for `https`. Plain `http`
+    /// always goes straight.
     #[must_use]
-    pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Self {
-        let first = |names: [&str; 2]| {
-            names
-                .into_iter()
-                .find_map(|name| env(name).filter(|value| !value.is_empty()))
-        };
-        let mut network = Self::direct();
-        if let Some(proxy) = first(["HTTPS_PROXY", "https_proxy"]) {
-            let exempt = first(["NO_PROXY", "no_proxy"]).unwrap_or_default();
-            network.proxy = Some(Arc::new(Matcher::builder().https(proxy).no(exempt).build()));
+    pub fn through(proxy: Option<&Proxy>) -> Self {
+        let matcher = |proxy: &Proxy| Matcher::builder().https(proxy.url()).no(proxy.exempt()).build();
+        Self {
+            proxy: proxy.map(matcher).map(Arc::new),
+            ..Self::direct()
         }
-        network
     }
 
     /// System resolver and roots, no proxy.

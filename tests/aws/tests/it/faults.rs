@@ -37,6 +37,19 @@ async fn a_throttled_operation_lets_its_burst_pass() {
 }
 
 #[tokio::test]
+async fn operations_of_a_family_use_up_one_quota() {
+    let (fake, signer) = start();
+    fake.quota(&["GetSecretValue", "BatchGetSecretValue"], 0.001, 2.0);
+    let batch = || signer.send(signer.request("BatchGetSecretValue", &json!({"SecretIdList": ["db"]})));
+    assert_eq!(get(&signer).await.unwrap().status, 200);
+    assert_eq!(batch().await.unwrap().status, 200);
+    let refused = batch().await.unwrap();
+    assert_eq!((refused.status, refused.error().as_str()), (400, "ThrottlingException"));
+    assert_eq!(get(&signer).await.unwrap().error(), "ThrottlingException");
+    assert_eq!(fake.counts().throttled, 2);
+}
+
+#[tokio::test]
 async fn an_error_has_its_status_and_code_and_hits_so_often() {
     let (fake, signer) = start();
     fake.fault(

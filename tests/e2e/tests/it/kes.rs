@@ -7,7 +7,11 @@
 mod crd;
 mod legacy;
 mod merging;
+mod metrics;
 mod parameters;
+mod permissions;
+mod schedule;
 mod secrets;
+mod takeover;
 mod values;
 mod writing;

@@ -28,7 +28,6 @@ mod kes;
 mod lifecycle;
 mod moto;
 mod ownership;
-mod permission;
 mod quiet;
 mod reference;
 mod repair;

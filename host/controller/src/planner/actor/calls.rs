@@ -10,6 +10,8 @@ use tokio::time::{Instant, timeout};
 use super::Planner;
 use crate::planner::PassId;
 use crate::planner::batch::{Asked, Flight};
+use crate::planner::cost::Load;
+use crate::planner::fetch::Exchanges;
 use crate::planner::group::{GroupId, Settings, is_slow};
 use crate::planner::queue::{Gather, LaneKey, Rank, Ready, Waiter};
 use crate::planner::slots::Applicant;
@@ -59,10 +61,16 @@ impl Planner {
                 && waiting.cause.may_join_calls_in_flight()
                 && flight.offer(request, &waiter)
             {
+                if let Some(observer) = &self.observer {
+                    observer.request_joined(&group.key);
+                }
                 return;
             }
         }
-        group.queue.join(request, waiter, attempt, now);
+        let is_joined = group.queue.join(request, waiter, attempt, now);
+        if let (true, Some(observer)) = (is_joined, &self.observer) {
+            observer.request_joined(&group.key);
+        }
         self.busy.insert(id);
     }
 
@@ -162,7 +170,12 @@ impl Planner {
                 Settings::Unknown => Next::Validate,
                 Settings::Asked => continue,
             };
-            let at = group.pace.next_call(now);
+            let store = self.stores.get_mut(group.store);
+            // While the answer to a probe is waited for, its end is what makes the next turn.
+            let Some(at) = store.map_or(Some(now), |store| store.next_call(now)) else {
+                continue;
+            };
+            let at = group.rest.until(now).map_or(at, |rest| rest.max(at));
             if at > now {
                 later(at);
                 continue;
@@ -187,7 +200,13 @@ impl Planner {
 
     fn fetch(&mut self, id: GroupId, lane: &LaneKey, now: Instant) {
         let Some(group) = self.groups.get_mut(id) else { return };
-        let taken = group.queue.cut(lane, group.source.max_batch());
+        let Some(store) = self.stores.get_mut(group.store) else {
+            return;
+        };
+        let affordable = store
+            .most_at_once()
+            .map_or(usize::MAX, |most| group.cost.requests_within(most));
+        let taken = group.queue.cut(lane, group.source.max_batch().min(affordable));
         let asked: Vec<Asked> = taken.into_iter().map(Asked::new).collect();
         if asked.is_empty() {
             return;
@@ -203,8 +222,10 @@ impl Planner {
         };
         let planned: Vec<_> = asked.iter().map(Asked::planned).collect();
         let (source, longest) = (Arc::clone(&group.source), self.config.call_at_most);
+        let exchanges = Exchanges::default();
+        let counted = exchanges.clone();
         let abort = self.calls.spawn(async move {
-            let call = source.fetch(&key, attempt, &planned);
+            let call = source.fetch(&key, attempt, &planned, &counted);
             Ended::Fetched(timeout(longest, call).await.unwrap_or(Err(CallError::Wall(longest))))
         });
         let call = abort.id();
@@ -212,7 +233,8 @@ impl Planner {
             group.in_flight.entry(asked.request.clone()).or_default().push(call);
         }
         group.running += 1;
-        group.pace.called(now);
+        let load = Load::of(asked.iter().map(|asked| &asked.request));
+        let charge = store.begin(now, group.cost.of(load));
         self.slots.started(&group.key.plugin);
         let compartments = lane.compartments.clone();
         let plugin = group.key.plugin.clone();
@@ -225,6 +247,10 @@ impl Planner {
                 compartments,
                 started: now,
                 abort,
+                store: group.store,
+                load,
+                charge,
+                exchanges,
             }),
         );
     }
@@ -251,8 +277,12 @@ impl Planner {
         );
     }
 
+    /// A call has ended or was given up: what it held is free, and what it cost is paid.
     pub(super) fn landed(&mut self, call: Id, flight: &Flight) {
         self.slots.ended(&flight.plugin);
+        if let Some(store) = self.stores.get_mut(flight.store) {
+            store.landed(Instant::now(), flight.charge, flight.cost());
+        }
         if let Some(group) = self.groups.get_mut(flight.group) {
             group.running = group.running.saturating_sub(1);
             group.landed(call, flight.asked.iter().map(|asked| &asked.request));

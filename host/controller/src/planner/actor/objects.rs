@@ -1,9 +1,10 @@
 //! What happens to objects: submitted, due, answered, forgotten.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use keyhole_core::Failure;
 use keyhole_core::schedule::{FIRST_BACKOFF, first_due};
+use keyhole_core::{Failure, GroupKey};
 use tokio::time::Instant;
 
 use super::Planner;
@@ -29,10 +30,7 @@ impl Planner {
         if let State::Fetching(pass) = object.state {
             self.withdraw(pass);
         }
-        self.groups.leave(object.group, object.plan.interval);
-        if self.groups.get(object.group).is_none() {
-            self.busy.remove(&object.group);
-        }
+        self.leave(object.group, object.plan.interval);
     }
 
     /// The receipt for a delivery.
@@ -202,16 +200,21 @@ impl Planner {
             }
         }
         // Last, so that a group which is left and entered again keeps its pace.
-        self.groups.leave(left, interval);
-        if self.groups.get(left).is_none() {
-            self.busy.remove(&left);
-        }
+        self.leave(left, interval);
     }
 
     fn enter(&mut self, plan: &ObjectPlan, now: Instant) -> GroupId {
-        let config = &self.config;
-        let pace = || Pace::new(config.calls_per_second, config.call_burst, now);
-        self.groups.enter(&plan.group, &plan.source, plan.interval, pace)
+        let (config, stores) = (&self.config, &mut self.stores);
+        let pace = || Pace::new(config.start_per_second, config.most_per_second, config.burst, now);
+        let store = |group: &GroupKey| stores.enter(group, pace);
+        self.groups.enter(&plan.group, &plan.source, plan.interval, store)
+    }
+
+    fn leave(&mut self, group: GroupId, interval: Option<Duration>) {
+        if let Some(store) = self.groups.leave(group, interval) {
+            self.busy.remove(&group);
+            self.stores.leave(store);
+        }
     }
 
     /// Begins a pass; whatever was under way for the object is superseded.
@@ -236,10 +239,7 @@ impl Planner {
         let pass = Pass::new(Arc::clone(&object.plan), object.group, cause, now, known);
         let (group, indices): (_, Vec<usize>) = (pass.group, pass.waiting().collect());
         self.passes.insert(id, pass);
-        let refusal = self
-            .groups
-            .get(group)
-            .and_then(|group| group.refusal(now, self.config.hold));
+        let refusal = self.refusal(group, now);
         for &index in &indices {
             match &refusal {
                 Some(failure) => self.settle(id, index, Answer::CallFailed(failure.clone()), now),

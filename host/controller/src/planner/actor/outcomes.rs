@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use keyhole_core::{CallError, Failure, Outcome};
+use keyhole_core::{CallError, Failure, Outcome, StoreErrorKind};
 use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 
 use super::Planner;
 use super::calls::{Ended, Job};
-use crate::planner::batch::{Asked, Flight, Remedy, SPLIT_BUDGET, remedy, rest_asked_for};
+use super::pauses::{Source, Word};
+use crate::planner::CallReport;
+use crate::planner::batch::{Asked, Flight, Remedy, SPLIT_BUDGET, Trouble, is_answer, remedy, trouble_of};
+use crate::planner::breaker::Witnesses;
 use crate::planner::group::{GroupId, Settings};
 use crate::planner::pass::{Answer, answer_of};
 use crate::planner::queue::Taken;
@@ -68,8 +71,14 @@ impl Planner {
             ))),
         });
         if let (Some(observer), Some(group)) = (&self.observer, self.groups.get(flight.group)) {
-            let took = now.saturating_duration_since(flight.started);
-            observer.call_ended(&group.key, asked, took, result.as_ref().map(|_| ()));
+            observer.call_ended(&CallReport {
+                group: &group.key,
+                requests: asked,
+                exchanges: flight.exchanges.count(),
+                throttled: throttled(&result, asked),
+                took: now.saturating_duration_since(flight.started),
+                result: result.as_ref().map(|_| ()),
+            });
         }
         match result {
             Ok(outcomes) => self.answered(flight, outcomes, now),
@@ -78,49 +87,82 @@ impl Planner {
     }
 
     fn answered(&mut self, flight: Flight, outcomes: Vec<Outcome>, now: Instant) {
-        let mut troubled: Option<(Failure, Option<Duration>)> = None;
-        let mut again = Vec::new();
+        let (mut word, mut source) = (word_of(&flight), source_of(&flight));
+        let mut troubled = Vec::new();
         for (asked, outcome) in flight.asked.into_iter().zip(outcomes) {
             match answer_of(outcome, &asked.request.selector, asked.known.is_some(), &self.ledger) {
-                Ok(answer) => self.answer(&asked.into_taken(), &answer, now),
-                Err(error) => match rest_asked_for(&error.kind) {
-                    Some(rest) => {
-                        let longest = troubled.as_ref().and_then(|(_, longest)| *longest).max(rest);
-                        troubled = Some((Failure::from(&error), longest));
-                        again.push((asked, Failure::from(&error)));
+                Ok(answer) => {
+                    word.answered += 1;
+                    self.answer(&asked.into_taken(), &answer, now);
+                }
+                Err(error) => match trouble_of(&error.kind) {
+                    Some((trouble, rest)) => {
+                        word.throttled += usize::from(trouble == Trouble::Throttled);
+                        troubled.push((asked, trouble, rest, Failure::from(&error)));
                     }
-                    None => self.answer(&asked.into_taken(), &Answer::Failed(Failure::from(&error)), now),
+                    None => {
+                        word.answered += 1;
+                        self.answer(&asked.into_taken(), &Answer::Failed(Failure::from(&error)), now);
+                    }
                 },
             }
         }
-        if let Some(group) = self.groups.get_mut(flight.group) {
+        source.brought_answers = word.answered > 0;
+        self.heard(source, word, now);
+        if let Some(group) = self.groups.get_mut(source.group) {
             group.faults = 0;
-            group.failing = false;
-            if troubled.is_none() {
-                group.pace.answered();
+            group.failing = word.answered == 0 && word.throttled == 0;
+            if troubled.is_empty() {
+                group.rest.reset();
             }
         }
-        if let Some((failure, rest)) = troubled {
-            let worth = self.pause(flight.group, &failure, rest, now);
-            for (asked, failure) in again {
-                self.ask_again_or_fail(flight.group, asked, worth, &Answer::Failed(failure), now);
+        self.again(source, troubled, now);
+    }
+
+    /// Pauses once for each kind of trouble, for the longest rest that is asked for, and then asks again for
+    /// what met it, if that is worth waiting for.
+    fn again(&mut self, source: Source, troubled: Vec<(Asked, Trouble, Option<Duration>, Failure)>, now: Instant) {
+        let mut waits = Vec::new();
+        for kind in [Trouble::Throttled, Trouble::Away, Trouble::Host] {
+            let met = || troubled.iter().filter(|(_, trouble, ..)| *trouble == kind);
+            if let Some((.., failure)) = met().next_back() {
+                let longest = met().filter_map(|(_, _, rest, _)| *rest).max();
+                let failure = failure.clone();
+                waits.push((kind, self.pause(source, kind, &failure, longest, now)));
             }
-            self.refuse_if_paused(flight.group, now);
         }
+        if troubled.is_empty() {
+            return;
+        }
+        let refusal = self.refusal(source.group, now).map(Answer::CallFailed);
+        for (asked, trouble, _, failure) in troubled {
+            let is_worth_it = waits.iter().any(|&(kind, is_short)| kind == trouble && is_short);
+            let own = Answer::Failed(failure);
+            let answer = refusal.as_ref().or((!is_worth_it).then_some(&own));
+            self.ask_again_or_fail(source.group, asked, trouble, answer, &own, now);
+        }
+        self.refuse_what_waits(source.store, now);
     }
 
     fn call_failed(&mut self, flight: Flight, error: &CallError, now: Instant) {
         let failure = Failure::from(error);
-        let id = flight.group;
+        let (id, mut word, source) = (flight.group, word_of(&flight), source_of(&flight));
+        if is_answer(error) {
+            word.answered = word.asked;
+        }
+        self.heard(source, word, now);
         let Some(group) = self.groups.get_mut(id) else { return };
         match remedy(error) {
-            Remedy::Pause(rest) => {
-                group.failing = true;
-                let worth = self.pause(id, &failure, rest, now);
+            Remedy::Pause(trouble, rest) => {
+                group.failing = trouble != Trouble::Throttled;
+                let is_worth_it = self.pause(source, trouble, &failure, rest, now);
+                let own = Answer::CallFailed(failure);
+                let refusal = self.refusal(id, now).map(Answer::CallFailed);
+                let answer = refusal.as_ref().or((!is_worth_it).then_some(&own));
                 for asked in flight.asked {
-                    self.ask_again_or_fail(id, asked, worth, &Answer::CallFailed(failure.clone()), now);
+                    self.ask_again_or_fail(id, asked, trouble, answer, &own, now);
                 }
-                self.refuse_if_paused(id, now);
+                self.refuse_what_waits(source.store, now);
             }
             Remedy::Split { weight } => {
                 group.faults = group.faults.saturating_add(weight);
@@ -139,8 +181,8 @@ impl Planner {
                     };
                     self.fail(flight.asked.into_iter().map(Asked::into_taken).collect(), &answer, now);
                     if is_broken {
-                        self.pause(id, &failure, None, now);
-                        self.refuse_if_paused(id, now);
+                        self.pause(source, Trouble::Host, &failure, None, now);
+                        self.refuse_what_waits(source.store, now);
                     }
                 }
             }
@@ -150,59 +192,38 @@ impl Planner {
             }
         }
     }
+}
 
-    /// Pauses a group. Whether its requests are worth waiting for.
-    fn pause(&mut self, id: GroupId, failure: &Failure, rest: Option<Duration>, now: Instant) -> bool {
-        let random = self.random.f64();
-        let Some(group) = self.groups.get_mut(id) else {
-            return false;
-        };
-        let was_paused = group.is_paused(now);
-        let wait = group.pace.pause(now, rest, random);
-        if !was_paused {
-            tracing::warn!(
-                plugin = %group.key.plugin,
-                region = group.key.region.as_deref(),
-                identity = %group.key.identity,
-                reason = failure.reason.as_str(),
-                error = %failure.message,
-                pause_ms = wait.as_millis(),
-                "a store is left alone for a while"
-            );
-        }
-        group.trouble = Some((failure.clone(), now + wait));
-        wait <= self.config.hold
+fn source_of(flight: &Flight) -> Source {
+    Source {
+        group: flight.group,
+        store: flight.store,
+        started: flight.started,
+        brought_answers: false,
+        witnesses: Witnesses::of(flight.asked.iter().map(|asked| &asked.request)),
     }
+}
 
-    fn ask_again_or_fail(&mut self, id: GroupId, asked: Asked, worth: bool, answer: &Answer, now: Instant) {
-        match self.groups.get_mut(id) {
-            Some(group) if worth && asked.has_tries_left() => {
-                group.queue.put_back(asked.again());
-                self.busy.insert(id);
-            }
-            _ => self.answer(&asked.into_taken(), answer, now),
-        }
+fn word_of(flight: &Flight) -> Word {
+    Word {
+        load: flight.load,
+        asked: flight.asked.len(),
+        answered: 0,
+        throttled: 0,
+        cost: flight.cost(),
+        expected: flight.charge.expected,
     }
+}
 
-    /// In a pause that is too long to wait for, everything that waits fails.
-    fn refuse_if_paused(&mut self, id: GroupId, now: Instant) {
-        let hold = self.config.hold;
-        let Some(group) = self.groups.get_mut(id) else { return };
-        if let Some(failure) = group.refusal(now, hold) {
-            let waiting = group.queue.drain();
-            self.fail(waiting, &Answer::CallFailed(failure), now);
-        }
-    }
-
-    fn fail(&mut self, taken: Vec<Taken>, answer: &Answer, now: Instant) {
-        for taken in &taken {
-            self.answer(taken, answer, now);
-        }
-    }
-
-    fn answer(&mut self, taken: &Taken, answer: &Answer, now: Instant) {
-        for waiter in taken.waiters.values() {
-            self.settle(waiter.pass, waiter.index, answer.clone(), now);
-        }
+/// How many of the requests of a call the store wants to be asked more slowly.
+fn throttled(result: &Result<Vec<Outcome>, CallError>, asked: usize) -> usize {
+    let is_throttled = |outcome: &&Outcome| match outcome {
+        Outcome::Failed(error) => matches!(error.kind, StoreErrorKind::Throttled(_)),
+        Outcome::Value(_) | Outcome::Values(_) | Outcome::Unchanged => false,
+    };
+    match result {
+        Ok(outcomes) => outcomes.iter().filter(is_throttled).count(),
+        Err(error) if matches!(remedy(error), Remedy::Pause(Trouble::Throttled, _)) => asked,
+        Err(_) => 0,
     }
 }

@@ -128,8 +128,9 @@ async fn no_more_calls_run_than_the_plugin_takes() {
 #[tokio::test(start_paused = true)]
 async fn a_group_calls_no_faster_than_its_pace() {
     let config = PlannerConfig {
-        calls_per_second: 10.0,
-        call_burst: 5,
+        start_per_second: 10.0,
+        most_per_second: 10.0,
+        burst: 5,
         ..PlannerConfig::default()
     };
     let (mut rig, store) = (Rig::with(config), Store::with(1, 16));

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::server::{Server, Then, parts};
 use super::setup::{Setup, get, with};
+use crate::guest::{call, keys};
 
 fn granted(server: &Server, exchanges: u32) -> Setup {
     Setup::new(&[&format!("http://{}", server.at("good.example"))])
@@ -48,6 +49,27 @@ async fn refused_exchanges_count_as_well() {
         .unwrap();
     assert!(results.iter().all(|result| result["error"].is_string()));
     sandbox.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn whoever_makes_a_call_sees_its_exchanges_while_it_runs_and_when_it_was_given_up() {
+    let server = Server::start(|_| parts(1, 1, Duration::from_secs(60))).await;
+    let sandbox = granted(&server, 64).sandbox().await;
+    let crowd = with(get("http", &server.at("good.example"), "/"), json!({"times": 3}));
+    let (call, requests) = (
+        call(json!({"do": "http", "at-once": true, "exchanges": [crowd]})),
+        keys(&["k"]),
+    );
+    let all_begun = tokio::time::timeout(Duration::from_secs(20), async {
+        while call.exchanges.count() < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    tokio::select! {
+        outcomes = sandbox.plugin.fetch(&call, &requests) => panic!("nobody answers: {outcomes:?}"),
+        begun = all_begun => begun.expect("three exchanges"),
+    }
+    assert_eq!(call.exchanges.count(), 3);
 }
 
 #[tokio::test]

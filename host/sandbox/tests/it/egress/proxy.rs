@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use keyhole_core::EgressError;
 use keyhole_sandbox::PrivateAddresses;
-use keyhole_sandbox::egress::{Network, Resolve};
+use keyhole_sandbox::egress::{self, Network, Resolve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -63,7 +63,7 @@ fn through(setup: &Setup, proxy: String, exempt: &'static str) -> Network {
         "NO_PROXY" => Some(exempt.to_owned()),
         _ => None,
     };
-    Network::from_env(env).with_resolver(Arc::clone(&setup.names) as Arc<dyn Resolve>)
+    Network::through(egress::Proxy::from_env(env).as_ref()).with_resolver(Arc::clone(&setup.names) as Arc<dyn Resolve>)
 }
 
 #[tokio::test]
