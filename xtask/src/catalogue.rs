@@ -45,14 +45,16 @@ fn proofs<'a>(rows: &'a [Row], tests: &'a [Test]) -> anyhow::Result<Vec<Proven<'
     let mut found: BTreeMap<String, Vec<&Test>> = BTreeMap::new();
     let mut names = BTreeSet::new();
     for test in tests {
-        let Some(id) = id_of(&test.name) else { continue };
-        if !rows.iter().any(|row| row.id == id) {
-            wrong.push(format!("{} in {}: there is no row {id}", test.name, test.file));
-        }
-        if !names.insert(&test.name) {
+        let ids: Vec<_> = ids_of(&test.name).collect();
+        if !ids.is_empty() && !names.insert(&test.name) {
             wrong.push(format!("{} in {}: another test has this name", test.name, test.file));
         }
-        found.entry(id).or_default().push(test);
+        for id in ids {
+            if !rows.iter().any(|row| row.id == id) {
+                wrong.push(format!("{} in {}: there is no row {id}", test.name, test.file));
+            }
+            found.entry(id).or_default().push(test);
+        }
     }
     let mut proven = Vec::new();
     for row in rows {
@@ -83,14 +85,15 @@ fn not_passed(proven: &[Proven<'_>], passed: &BTreeSet<String>) -> Vec<String> {
     missing
 }
 
-/// `S8` for `s8_a_missing_property`; nothing for a test of no row.
-fn id_of(name: &str) -> Option<String> {
-    let (id, _) = name.split_once('_')?;
-    let mut characters = id.chars();
-    let letter = characters.next().filter(char::is_ascii_lowercase)?;
-    let number = characters.as_str();
-    let all_digits = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
-    all_digits.then(|| format!("{}{number}", letter.to_ascii_uppercase()))
+/// The ids that a name begins with: S8 for `s8_a_missing_property`, P1 and P2 for `p1_p2_moto_agrees`.
+fn ids_of(name: &str) -> impl Iterator<Item = String> {
+    name.split('_').map_while(|part| {
+        let mut characters = part.chars();
+        let letter = characters.next().filter(char::is_ascii_lowercase)?;
+        let number = characters.as_str();
+        let all_digits = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+        all_digits.then(|| format!("{}{number}", letter.to_ascii_uppercase()))
+    })
 }
 
 #[cfg(test)]
@@ -127,13 +130,23 @@ mod tests {
             row("S10", Ours::Differs("why")),
             row("T1", Ours::NotYet("why")),
         ];
-        let tests = [test("s1_a"), test("s10_b"), test("other"), test("s1_c"), test("a_1")];
+        let tests = [
+            test("s1_a"),
+            test("s10_b"),
+            test("other"),
+            test("s1_c"),
+            test("a_1"),
+            test("s1_s10_d"),
+        ];
         let proven = proofs(&rows, &tests).unwrap();
         let names: Vec<Vec<&str>> = proven
             .iter()
             .map(|proven| proven.tests.iter().map(|test| test.name.as_str()).collect())
             .collect();
-        assert_eq!(names, [vec!["s1_a", "s1_c"], vec!["s10_b"], vec![]]);
+        assert_eq!(
+            names,
+            [vec!["s1_a", "s1_c", "s1_s10_d"], vec!["s10_b", "s1_s10_d"], vec![]]
+        );
     }
 
     #[test]
@@ -160,7 +173,10 @@ mod tests {
         let mut seen = BTreeSet::new();
         for row in ROWS {
             assert!(seen.insert(row.id), "{} twice", row.id);
-            assert_eq!(id_of(&format!("{}_x", row.id.to_lowercase())).as_deref(), Some(row.id));
+            assert_eq!(
+                ids_of(&format!("{}_x", row.id.to_lowercase())).collect::<Vec<_>>(),
+                [row.id]
+            );
         }
     }
 }

@@ -15,11 +15,11 @@ pub fn page(proven: &[Proven<'_>]) -> String {
         "# Compatibility with kubernetes-external-secrets\n\n\
          What somebody who comes from kubernetes-external-secrets (KES) 8.5.5 can observe from outside, and what Keyhole\n\
          does in the same place: of {} rows {same} are the same, {differs} differ by decision, {not_yet} are not there yet.\n\n\
-         Made by `cargo xtask generate` from the table in `xtask/src/catalogue/rows.rs` and the tests of this repository. A row\n\
-         is proven by every test whose name begins with its id; the tests named `..._against_moto...` use moto as the store,\n\
-         the others an AWS that verifies each signature, and nearly all a real API server. `cargo xtask test` fails when a row\n\
-         has no test, when a test has an id without a row, when this page is not up to date, and when a test that proves a row\n\
-         did not run or did not pass.\n",
+         Made by `cargo xtask generate` from the table in `xtask/src/catalogue/rows.rs` and the tests of this repository. A row is\n\
+         proven by every test whose name begins with its id. Those under `tests/e2e` run the operator against a real API server,\n\
+         with moto as the store where the name says so, else with an AWS that verifies each signature. `cargo xtask test` fails\n\
+         when a row has no test, when a test has an id without a row, when this page is not up to date, and when a test that\n\
+         proves a row did not run or did not pass.\n",
         proven.len()
     );
     for (letter, title) in GROUPS {

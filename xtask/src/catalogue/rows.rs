@@ -95,7 +95,7 @@ pub const ROWS: &[Row] = &[
     same("P1", "`key` of a parameter", "its value"),
     same("P2", "`path` with two parameters under it", "a key for each, named by the last part"),
     differs("P3", "`path` without and with `recursive`, nested names, several pages", "direct children or all leaves, all pages; leaves of one name overwrite each other",
-        "two leaves of one name are an error that names both"),
+        "two leaves of one name are an error that names both; `options.joinPathWith` names keys after the whole path"),
     same("P4", "a parameter that is not there", "the status names it: `ParameterNotFound: K could not be found.`"),
     same("P5", "a JSON parameter with `property`", "the property"),
 

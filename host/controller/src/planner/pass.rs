@@ -239,13 +239,13 @@ fn told_to(plan: &ObjectPlan, mut failure: Failure) -> Failure {
         failure.message.push_str(&format!(" (as role {role})"));
     }
     // KES's line has no room for where it was looked for and as whom; the condition has.
-    if concerns_identity
-        && failure.kes_wording
-        && let Some(region) = &plan.group.region
-    {
-        let role = plan.group.identity.role.as_ref();
-        let role = role.map(|role| format!(" as role {role}")).unwrap_or_default();
-        failure = failure.remedy(format!("it was looked for in {region}{role}"));
+    if concerns_identity && failure.kes_wording {
+        let region = plan.group.region.iter().map(|region| format!(" in {region}"));
+        let role = plan.group.identity.role.iter().map(|role| format!(" as role {role}"));
+        let place: String = region.chain(role).collect();
+        if !place.is_empty() {
+            failure = failure.remedy(format!("it was looked for{place}"));
+        }
     }
     failure.by(&plan.backend_type)
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
-use keyhole_test_aws::Content;
+use keyhole_test_aws::{Content, ParameterType};
 use keyhole_test_harness::{Host, apply, eventually};
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
@@ -68,12 +68,20 @@ fn objects(backend: &str) -> BTreeMap<String, (Value, Value)> {
     objects
 }
 
-/// Puts what the examples need into AWS.
-fn seed(case: &Case) {
+/// What a section of the seed file says. Each is put into AWS by one test alone: putting it there again would
+/// rotate what another test is looking at.
+fn seed(section: &str) -> Vec<Value> {
     let stores = documents("store.yaml");
     let [store] = &stores[..] else { panic!("one document") };
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    for secret in store["secretsManager"].as_array().unwrap() {
+    store[section].as_array().unwrap().clone()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn seed_secrets(case: &Case) {
+    for secret in seed("secretsManager") {
         let (region, name) = (text(&secret["region"]), text(&secret["name"]));
         for version in secret["versions"].as_array().unwrap() {
             let content = match version.get("base64") {
@@ -86,6 +94,16 @@ fn seed(case: &Case) {
                 None => drop(case.world.aws.set_secret(&region, &name, content)),
             }
         }
+    }
+}
+
+fn seed_parameters(case: &Case) {
+    for parameter in seed("systemManager") {
+        let value = text(&parameter["value"]);
+        let kind: ParameterType = serde_json::from_value(parameter["type"].clone()).unwrap();
+        case.search_for(&value.clone().into());
+        let (region, name) = (text(&parameter["region"]), text(&parameter["name"]));
+        case.world.aws.set_parameter_as(&region, &name, kind, value);
     }
 }
 
@@ -139,11 +157,19 @@ async fn apply_and_compare(case: &Case, objects: BTreeMap<String, (Value, Value)
 #[test]
 fn every_example_of_secrets_manager_gives_the_secret_beside_it() {
     case(async |case| {
-        seed(case);
+        seed_secrets(case);
         let mut host = Host::start(case.own_host(OPERATORS).interval(INTERVAL)).await.unwrap();
         apply_and_compare(case, objects("secretsManager")).await;
         let ended = host.sigterm_and_wait(PATIENCE).await.unwrap();
         assert!(ended.success(), "{ended}");
         case.keep_log(host.log());
+    });
+}
+
+#[test]
+fn every_example_of_parameter_store_gives_the_secret_beside_it() {
+    case(async |case| {
+        seed_parameters(case);
+        apply_and_compare(case, objects("systemManager")).await;
     });
 }

@@ -29,6 +29,26 @@ async fn an_object_is_all_or_nothing_and_every_failure_is_told_in_merge_order() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_worded_by_kes_stands_alone_and_the_condition_says_where_and_as_whom() {
+    let (mut rig, store) = (Rig::new(), Store::new());
+    store.answer_each(Duration::ZERO, |_| {
+        Outcome::Failed(StoreError {
+            message: "ParameterNotFound: a could not be found.".into(),
+            store_code: Some("ParameterNotFound".into()),
+            ..error(StoreErrorKind::NotFound)
+        })
+    });
+    let role = "arn:aws:iam::1:role/r";
+    rig.new_object(&object("o", &["a"]).with_role(role), &store).await;
+    let failure = failures(&rig.next().await)[0].clone();
+    assert_eq!(failure.status_line(), "ERROR, ParameterNotFound: a could not be found.");
+    assert_eq!(
+        failure.condition_message(0),
+        format!("data[0]: ParameterNotFound: a could not be found; it was looked for as role {role}")
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_failed_request_does_not_take_other_objects_along() {
     let (mut rig, store) = (Rig::new(), Store::new());
     store.answer_each(Duration::ZERO, |key| {
