@@ -2,15 +2,15 @@
 //!
 //! A promise of compatibility is worth as much as what checks it. So a row names no test by hand: every test
 //! whose name begins with the row's id (`s8_...` for S8) proves it, wherever it stands in the workspace. A row
-//! without a test, a test with an id that no row has, and two tests of one name are errors of `cargo xtask
-//! generate`; a proof that did not run, or did not pass, is a failure of `cargo xtask test`. Without that a row
-//! would go on promising what nobody looks at any more.
+//! without a test and a test with an id that no row has are errors of `cargo xtask generate`; a proof that did
+//! not run, or did not pass, is a failure of `cargo xtask test`. Without that a row would go on promising what
+//! nobody looks at any more.
 
 mod page;
 mod rows;
 mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::bail;
@@ -27,8 +27,8 @@ pub fn page(root: &Path) -> anyhow::Result<String> {
     Ok(page::page(&proofs(ROWS, &tests)?))
 }
 
-/// What is wrong with the rows after a run in which the tests of these names passed.
-pub fn unproven(root: &Path, passed: &BTreeSet<String>) -> anyhow::Result<Vec<String>> {
+/// What is wrong with the rows after a run in which tests of these names passed so often.
+pub fn unproven(root: &Path, passed: &BTreeMap<String, usize>) -> anyhow::Result<Vec<String>> {
     let tests = sources::tests(root)?;
     Ok(not_passed(&proofs(ROWS, &tests)?, passed))
 }
@@ -43,13 +43,8 @@ struct Proven<'a> {
 fn proofs<'a>(rows: &'a [Row], tests: &'a [Test]) -> anyhow::Result<Vec<Proven<'a>>> {
     let mut wrong = Vec::new();
     let mut found: BTreeMap<String, Vec<&Test>> = BTreeMap::new();
-    let mut names = BTreeSet::new();
     for test in tests {
-        let ids: Vec<_> = ids_of(&test.name).collect();
-        if !ids.is_empty() && !names.insert(&test.name) {
-            wrong.push(format!("{} in {}: another test has this name", test.name, test.file));
-        }
-        for id in ids {
+        for id in ids_of(&test.name) {
             if !rows.iter().any(|row| row.id == id) {
                 wrong.push(format!("{} in {}: there is no row {id}", test.name, test.file));
             }
@@ -75,11 +70,20 @@ fn proofs<'a>(rows: &'a [Row], tests: &'a [Test]) -> anyhow::Result<Vec<Proven<'
     Ok(proven)
 }
 
-fn not_passed(proven: &[Proven<'_>], passed: &BTreeSet<String>) -> Vec<String> {
+/// A run names a test without its file, so where several tests have one name they are counted.
+fn not_passed(proven: &[Proven<'_>], passed: &BTreeMap<String, usize>) -> Vec<String> {
     let mut missing = Vec::new();
     for Proven { row, tests } in proven {
-        for test in tests.iter().filter(|test| !passed.contains(&test.name)) {
-            missing.push(format!("{} (row {} of {PAGE} is not proven)", test.name, row.id));
+        let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
+        for test in tests {
+            *wanted.entry(&test.name).or_default() += 1;
+        }
+        for (name, wanted) in wanted {
+            let passed = passed.get(name).copied().unwrap_or_default();
+            if passed < wanted {
+                let id = row.id;
+                missing.push(format!("{name} (row {id} of {PAGE}: {passed} of {wanted} passed)"));
+            }
         }
     }
     missing
@@ -98,6 +102,8 @@ fn ids_of(name: &str) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn row(id: &'static str, ours: Ours) -> Row {
@@ -153,19 +159,33 @@ mod tests {
     fn rows_and_tests_that_do_not_fit_are_named() {
         assert!(complaint(&[row("S1", Ours::Same)], &[]).contains("row S1 has no test"));
         assert!(complaint(&[], &[test("s1_a")]).contains("s1_a in a.rs: there is no row S1"));
-        let twice = [test("s1_a"), test("s1_a")];
-        assert!(complaint(&[row("S1", Ours::Same)], &twice).contains("another test has this name"));
         assert!(complaint(&[row("T1", Ours::NotYet("why"))], &[test("t1_a")]).contains("\"not yet\""));
     }
 
     #[test]
     fn a_proof_that_did_not_pass_is_missing() {
-        let (rows, tests) = ([row("S1", Ours::Same)], [test("s1_a"), test("s1_b")]);
+        let rows = [row("S1", Ours::Same)];
+        let tests = [
+            test("s1_a"),
+            test("s1_b"),
+            test("s1_twice"),
+            test("s1_twice"),
+            test("s1_both"),
+            test("s1_both"),
+        ];
         let proven = proofs(&rows, &tests).unwrap();
-        let passed = BTreeSet::from(["s1_a".to_owned()]);
-        let missing = not_passed(&proven, &passed);
-        assert_eq!(missing.len(), 1);
-        assert!(missing[0].starts_with("s1_b (row S1"), "{missing:?}");
+        let passed = [("s1_a", 1), ("s1_twice", 1), ("s1_both", 2)];
+        let passed = passed.into_iter().map(|(name, count)| (name.to_owned(), count));
+        let missing = not_passed(&proven, &passed.collect());
+        assert_eq!(missing.len(), 2, "{missing:?}");
+        assert!(
+            missing[0].starts_with("s1_b (row S1") && missing[0].contains("0 of 1"),
+            "{missing:?}"
+        );
+        assert!(
+            missing[1].starts_with("s1_twice (row S1") && missing[1].contains("1 of 2"),
+            "{missing:?}"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Counts what test binaries report, while passing their output on.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
@@ -15,8 +15,8 @@ pub struct Tally {
     pub passed: u64,
     /// Tests that failed, by name, and runs that broke without naming one.
     pub failed: Vec<String>,
-    /// Tests that passed, by name without modules.
-    pub passed_names: BTreeSet<String>,
+    /// How many tests of a name passed; names without modules.
+    pub passed_names: BTreeMap<String, usize>,
 }
 
 impl Tally {
@@ -70,7 +70,7 @@ impl Tally {
             if let Some(name) = test.strip_suffix(" ... FAILED") {
                 self.failed.push(name.to_owned());
             } else if let Some(name) = test.strip_suffix(" ... ok") {
-                self.passed_names.insert(without_modules(name).to_owned());
+                *self.passed_names.entry(without_modules(name).to_owned()).or_default() += 1;
             }
         }
     }
@@ -107,6 +107,7 @@ mod tests {
         for line in [
             "running 3 tests",
             "test a::b ... ok",
+            "test a::x::b - should panic ... ok",
             "test c::d ... FAILED",
             "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "test result: ok. 40 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.01s",
@@ -118,7 +119,7 @@ mod tests {
             (42, ["c::d".to_owned()].as_slice())
         );
         assert_eq!(tally.summary(), "42 passed, 1 failed");
-        assert_eq!(tally.passed_names, BTreeSet::from(["b".to_owned()]));
+        assert_eq!(tally.passed_names, BTreeMap::from([("b".to_owned(), 2)]));
     }
 
     #[test]

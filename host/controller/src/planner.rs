@@ -245,8 +245,6 @@ pub struct CallReport<'a> {
     pub group: &'a GroupKey,
     /// How many requests travelled in it.
     pub requests: usize,
-    /// HTTP exchanges that it made.
-    pub exchanges: u32,
     /// Requests that the store wants to be asked more slowly.
     pub throttled: usize,
     /// From beginning to end.

@@ -27,19 +27,36 @@ pub struct Call {
 /// HTTP exchanges that a call has begun so far, refused ones included. Clones share the count, so whoever
 /// made the call can read it while the call runs, and after it was given up.
 #[derive(Clone, Debug, Default)]
-pub struct Exchanges(Arc<AtomicU32>);
+pub struct Exchanges(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    begun: AtomicU32,
+    succeeded: AtomicU32,
+}
 
 impl Exchanges {
     /// How many.
     #[must_use]
     pub fn count(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// How many were answered with a status of success.
+    #[must_use]
+    pub fn succeeded(&self) -> u32 {
+        self.0.succeeded.load(Ordering::Relaxed)
     }
 
     /// One more has begun.
     pub fn begin(&self) {
         // A guest's exchanges are limited long before the count could wrap.
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One was answered with a status of success.
+    pub fn succeed(&self) {
+        self.0.succeeded.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -3,12 +3,17 @@
 //! A store counts HTTP exchanges, the planner makes calls. How many of the one make the other depends on
 //! plugin, identity and what is asked: twenty keys are one exchange in a batch, twenty where batches are
 //! denied, and a path is one for each of its pages. Nobody but the plugin knows, so it is learned from
-//! the calls that ended. Until then a request counts as one exchange, which errs on the side of the store.
+//! the calls that ended. Until then a key counts as one exchange and a path as ten, which errs on the side of
+//! the store: the first call waits for no token that it does not need, and the second waits for the first.
 
 use keyhole_core::{Request, Selector};
 
 /// How much of what was learned a new call leaves standing.
 const MEMORY: f64 = 0.5;
+/// Exchanges of a key that nothing is known of.
+const KEY: f64 = 1.0;
+/// Exchanges of a path that nothing is known of.
+const PATH: f64 = 10.0;
 
 /// What a group's calls cost.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +51,9 @@ impl Cost {
 
     /// How many requests a call may have to stay within `exchanges`; at least one.
     pub(super) fn requests_within(&self, exchanges: f64) -> usize {
-        let dearest = self.key.each().max(self.path.each_if_known());
+        let path = self.path.each().unwrap_or(0.0);
+        let key = self.key.each().unwrap_or(if path > 0.0 { 0.0 } else { KEY });
+        let dearest = key.max(path);
         let requests = (exchanges / dearest.max(f64::EPSILON)).floor();
         #[expect(
             clippy::cast_possible_truncation,
@@ -67,8 +74,8 @@ impl Cost {
 
     fn parts(&self, load: Load) -> (f64, f64) {
         (
-            self.key.each() * f64::from(load.keys),
-            self.path.each() * f64::from(load.paths),
+            self.key.each().unwrap_or(KEY) * f64::from(load.keys),
+            self.path.each().unwrap_or(PATH) * f64::from(load.paths),
         )
     }
 }
@@ -81,16 +88,8 @@ struct Unit {
 }
 
 impl Unit {
-    fn each(&self) -> f64 {
-        if self.requests > 0.0 {
-            self.exchanges / self.requests
-        } else {
-            1.0
-        }
-    }
-
-    fn each_if_known(&self) -> f64 {
-        if self.requests > 0.0 { self.each() } else { 0.0 }
+    fn each(&self) -> Option<f64> {
+        (self.requests > 0.0).then(|| self.exchanges / self.requests)
     }
 
     fn learn(&mut self, requests: u32, exchanges: f64) {
@@ -115,11 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn a_request_counts_as_one_exchange_until_more_is_known() {
+    fn a_key_counts_as_one_exchange_and_a_path_as_ten_until_more_is_known() {
         let cost = Cost::default();
         assert_eq!(
             (cost.of(keys(20)), cost.of(paths(3)), cost.of(keys(0))),
-            (20.0, 3.0, 1.0)
+            (20.0, 30.0, 1.0)
         );
     }
 

@@ -81,13 +81,15 @@ impl Pace {
         self.known_good.is_finite().then_some(self.burst)
     }
 
-    /// The earliest moment for the next call; not later than `now` when it may go at once.
-    pub(super) fn next_call(&mut self, now: Instant) -> Instant {
+    /// The earliest moment for the next call, which is expected to cost so much; not later than `now` when it
+    /// may go at once. A call that costs more than can be saved up goes with all that can.
+    pub(super) fn next_call(&mut self, now: Instant, cost: f64) -> Instant {
         self.refill(now);
-        if self.tokens >= 1.0 {
+        let needed = cost.min(self.burst).max(1.0);
+        if self.tokens >= needed {
             return now;
         }
-        let wait = Duration::from_secs_f64((1.0 - self.tokens) / self.per_second);
+        let wait = Duration::from_secs_f64((needed - self.tokens) / self.per_second);
         // A nanosecond more, so that the token is whole when the timer fires.
         now + wait.min(LONGEST_BACKOFF) + Duration::from_nanos(1)
     }

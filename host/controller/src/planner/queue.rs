@@ -223,12 +223,15 @@ impl Queue {
         }
     }
 
+    /// The first requests of a lane, which [`Queue::cut`] would take out.
+    pub(super) fn first(&self, lane: &LaneKey, most: usize) -> impl Iterator<Item = &Request> {
+        let lane = self.lanes.get(lane).into_iter();
+        lane.flat_map(|lane| lane.ranked.values()).take(most.max(1))
+    }
+
     /// Takes the first requests of a lane out, at most `most`.
     pub(super) fn cut(&mut self, lane: &LaneKey, most: usize) -> Vec<Taken> {
-        let first: Vec<Request> = match self.lanes.get(lane) {
-            Some(lane) => lane.ranked.values().take(most.max(1)).cloned().collect(),
-            None => return Vec::new(),
-        };
+        let first: Vec<Request> = self.first(lane, most).cloned().collect();
         let take = |request: Request| {
             let Waiting {
                 waiters,

@@ -88,11 +88,12 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// The earliest moment for the next call; nothing while the answer to a probe is waited for.
-    pub(super) fn next_call(&mut self, now: Instant) -> Option<Instant> {
+    /// The earliest moment for the next call, which is expected to make so many exchanges; nothing while the
+    /// answer to a probe is waited for.
+    pub(super) fn next_call(&mut self, now: Instant, expected: f64) -> Option<Instant> {
         let breaker = self.breaker.next_call(now)?;
         let throttle = self.throttle.until(now).unwrap_or(now);
-        Some(self.pace.next_call(now).max(breaker).max(throttle))
+        Some(self.pace.next_call(now, expected).max(breaker).max(throttle))
     }
 
     /// What one call should not cost more than; nothing while no limit is known.

@@ -73,6 +73,8 @@ struct Store {
     script: Mutex<Arc<Script>>,
     /// Exchanges that the script made for the present call; one when it says nothing.
     exchanges: Arc<AtomicU32>,
+    /// And how many of them were answered with success.
+    succeeded: Arc<AtomicU32>,
     calls: Mutex<Vec<Call>>,
     validations: AtomicUsize,
     running: AtomicUsize,
@@ -124,6 +126,7 @@ impl Store {
             settings: Mutex::new(Ok(())),
             script: Mutex::new(Arc::new(script)),
             exchanges: Arc::default(),
+            succeeded: Arc::default(),
             calls: Mutex::default(),
             validations: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
@@ -213,6 +216,7 @@ impl Fetch for Store {
             let mut guard = Running(self, false);
             let (latency, reply) = script(&call, number);
             (0..self.exchanges.swap(0, Ordering::SeqCst).max(1)).for_each(|_| exchanges.begin());
+            (0..self.succeeded.swap(0, Ordering::SeqCst)).for_each(|_| exchanges.succeed());
             if !latency.is_zero() {
                 sleep(latency).await;
             }
@@ -222,7 +226,7 @@ impl Fetch for Store {
     }
 }
 
-/// What a test says about an object.
+/// What a test says about an object. A key that begins with a slash is a path.
 #[derive(Clone)]
 struct Spec {
     namespace: String,
@@ -281,7 +285,13 @@ impl Spec {
         let item = |(index, key): (usize, &String)| Item {
             place: format!("data[{index}]"),
             request: Request {
-                selector: Selector::Key(key.as_str().into()),
+                selector: match key.strip_prefix('/') {
+                    Some(_) => Selector::Prefix {
+                        path: key.as_str().into(),
+                        recursive: true,
+                    },
+                    None => Selector::Key(key.as_str().into()),
+                },
                 options: JsonText::default(),
             },
             mapping: Mapping::Single {

@@ -74,6 +74,7 @@ impl CallEgress {
             sessions: Arc::clone(&self.sessions),
             turns: Arc::clone(&self.turns),
             record: self.record.clone(),
+            exchanges: self.exchanges.clone(),
         })
     }
 }

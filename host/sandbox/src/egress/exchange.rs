@@ -20,6 +20,7 @@ use super::network::Timeouts;
 use super::policy::{Policy, Route};
 use super::record::Record;
 use super::{request, sign};
+use crate::call::Exchanges;
 use crate::ports::AwsSessions;
 
 /// Everything that an exchange needs from its call.
@@ -34,6 +35,7 @@ pub(super) struct Exchange {
     /// The call's turns: as many as it may have exchanges in flight.
     pub(super) turns: Arc<Semaphore>,
     pub(super) record: Record,
+    pub(super) exchanges: Exchanges,
 }
 
 impl Exchange {
@@ -112,6 +114,9 @@ impl Exchange {
                 why: "it switched to another protocol".to_owned(),
             }
             .into());
+        }
+        if answer.status().is_success() {
+            self.exchanges.succeed();
         }
         let limit = self.policy.limits().response_body;
         let (mut head, body) = answer.into_parts();

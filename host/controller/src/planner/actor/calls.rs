@@ -12,9 +12,10 @@ use crate::planner::PassId;
 use crate::planner::batch::{Asked, Flight};
 use crate::planner::cost::Load;
 use crate::planner::fetch::Exchanges;
-use crate::planner::group::{GroupId, Settings, is_slow};
+use crate::planner::group::{Group, GroupId, Settings, is_slow};
 use crate::planner::queue::{Gather, LaneKey, Rank, Ready, Waiter};
 use crate::planner::slots::Applicant;
+use crate::planner::store::Store;
 
 /// A call in flight.
 pub(super) enum Job {
@@ -165,14 +166,20 @@ impl Planner {
                 }
                 Ready::Never => continue,
             };
-            let next = match group.settings {
-                Settings::Accepted => Next::Fetch(lane),
-                Settings::Unknown => Next::Validate,
+            let Some(store) = self.stores.get_mut(group.store) else {
+                continue;
+            };
+            let (next, expected) = match group.settings {
+                Settings::Accepted => {
+                    let most = largest_call(group, store);
+                    let load = Load::of(group.queue.first(&lane, most));
+                    (Next::Fetch(lane), group.cost.of(load))
+                }
+                Settings::Unknown => (Next::Validate, 1.0),
                 Settings::Asked => continue,
             };
-            let store = self.stores.get_mut(group.store);
             // While the answer to a probe is waited for, its end is what makes the next turn.
-            let Some(at) = store.map_or(Some(now), |store| store.next_call(now)) else {
+            let Some(at) = store.next_call(now, expected) else {
                 continue;
             };
             let at = group.rest.until(now).map_or(at, |rest| rest.max(at));
@@ -203,10 +210,7 @@ impl Planner {
         let Some(store) = self.stores.get_mut(group.store) else {
             return;
         };
-        let affordable = store
-            .most_at_once()
-            .map_or(usize::MAX, |most| group.cost.requests_within(most));
-        let taken = group.queue.cut(lane, group.source.max_batch().min(affordable));
+        let taken = group.queue.cut(lane, largest_call(group, store));
         let asked: Vec<Asked> = taken.into_iter().map(Asked::new).collect();
         if asked.is_empty() {
             return;
@@ -288,4 +292,13 @@ impl Planner {
             group.landed(call, flight.asked.iter().map(|asked| &asked.request));
         }
     }
+}
+
+/// How many requests the next call of a group may have: what the plugin takes, but no more than its store can
+/// be asked at once.
+fn largest_call(group: &Group, store: &Store) -> usize {
+    let affordable = store
+        .most_at_once()
+        .map_or(usize::MAX, |most| group.cost.requests_within(most));
+    group.source.max_batch().min(affordable)
 }

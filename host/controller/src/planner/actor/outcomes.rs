@@ -74,7 +74,6 @@ impl Planner {
             observer.call_ended(&CallReport {
                 group: &group.key,
                 requests: asked,
-                exchanges: flight.exchanges.count(),
                 throttled: throttled(&result, asked),
                 took: now.saturating_duration_since(flight.started),
                 result: result.as_ref().map(|_| ()),
@@ -150,6 +149,9 @@ impl Planner {
         if is_answer(error) {
             word.answered = word.asked;
         }
+        if matches!(remedy(error), Remedy::Pause(Trouble::Throttled, _)) {
+            word.throttled = word.asked;
+        }
         self.heard(source, word, now);
         let Some(group) = self.groups.get_mut(id) else { return };
         match remedy(error) {
@@ -211,6 +213,7 @@ fn word_of(flight: &Flight) -> Word {
         answered: 0,
         throttled: 0,
         cost: flight.cost(),
+        succeeded: f64::from(flight.exchanges.succeeded()),
         expected: flight.charge.expected,
     }
 }

@@ -38,21 +38,22 @@ pub(super) struct Word {
     pub(super) throttled: usize,
     /// Exchanges.
     pub(super) cost: f64,
+    /// Exchanges that were answered with a status of success.
+    pub(super) succeeded: f64,
     /// Exchanges that it was charged with at first.
     pub(super) expected: f64,
 }
 
 impl Word {
-    /// How many exchanges got what they asked for. The host sees exchanges and outcomes but not which belong
-    /// together; where some were throttled, this is the larger of two low guesses: an exchange for
-    /// each answer, as when asking singly, or the share of the answers.
+    /// How many exchanges got what they asked for. A status of success says so, but not every store has one,
+    /// and an entry that is absent counts against the quota too. So where some were throttled, one
+    /// for each answer is the least, as when asking singly.
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
     fn passed(&self) -> f64 {
-        let (asked, answered) = (self.asked.max(1) as f64, self.answered as f64);
         match (self.throttled, self.answered) {
-            (_, 0) => 0.0,
+            (0, 0) => 0.0,
             (0, _) => self.cost,
-            _ => answered.min(self.cost).max(self.cost * answered / asked),
+            (_, answered) => (answered as f64).max(self.succeeded).min(self.cost),
         }
     }
 }
@@ -67,7 +68,7 @@ impl Planner {
             group.cost.learn(word.load, word.cost);
         }
         if let Some(store) = self.stores.get_mut(source.store)
-            && word.answered > 0
+            && (word.answered > 0 || word.throttled > 0)
         {
             store.answered(now, word.passed());
         }

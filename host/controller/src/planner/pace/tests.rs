@@ -9,7 +9,7 @@ const fn ms(milliseconds: u64) -> Duration {
 fn run(pace: &mut Pace, start: Instant, time: Duration, mut passes: impl FnMut(Instant) -> bool) -> (u32, u32) {
     let (mut now, mut made, mut throttled) = (start, 0, 0);
     loop {
-        now = pace.next_call(now).max(now);
+        now = pace.next_call(now, 1.0).max(now);
         if now > start + time {
             return (made, throttled);
         }
@@ -48,7 +48,7 @@ async fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
     let mut pace = Pace::new(10.0, 10.0, 3, start);
     let mut now = start;
     for _ in 0..13 {
-        now = pace.next_call(now).max(now);
+        now = pace.next_call(now, 1.0).max(now);
         pace.begin(now, 1.0);
     }
     let took = now - start;
@@ -61,7 +61,7 @@ async fn what_a_call_cost_beyond_its_estimate_is_paid_before_the_next() {
     let mut pace = Pace::new(10.0, 10.0, 1, start);
     pace.begin(start, 1.0);
     pace.settle(start, 1.0, 21.0);
-    let next = pace.next_call(start) - start;
+    let next = pace.next_call(start, 1.0) - start;
     assert!(next >= ms(2099) && next < ms(2101), "{next:?}");
 }
 
@@ -70,13 +70,25 @@ async fn what_a_call_did_not_cost_is_given_back() {
     let start = Instant::now();
     let mut pace = Pace::new(1.0, 1.0, 20, start);
     pace.begin(start, 20.0);
-    assert!(pace.next_call(start) > start);
+    assert!(pace.next_call(start, 1.0) > start);
     pace.settle(start, 20.0, 1.0);
     for _ in 0..19 {
-        assert_eq!(pace.next_call(start), start);
+        assert_eq!(pace.next_call(start, 1.0), start);
         pace.begin(start, 1.0);
     }
-    assert!(pace.next_call(start) > start);
+    assert!(pace.next_call(start, 1.0) > start);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dear_call_waits_until_it_is_saved_up_for_or_nothing_more_can_be() {
+    let start = Instant::now();
+    let mut pace = Pace::new(10.0, 10.0, 20, start);
+    pace.begin(start, 15.0);
+    assert_eq!(pace.next_call(start, 5.0), start);
+    let next = pace.next_call(start, 15.0) - start;
+    assert!(next >= ms(999) && next < ms(1001), "{next:?}");
+    let next = pace.next_call(start, 500.0) - start;
+    assert!(next >= ms(1499) && next < ms(1501), "{next:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +96,7 @@ async fn a_debt_has_an_end() {
     let start = Instant::now();
     let mut pace = Pace::new(1.0, 1.0, 1, start);
     pace.settle(start, 1.0, 1_000_000.0);
-    assert!(pace.next_call(start) - start <= Duration::from_secs(62));
+    assert!(pace.next_call(start, 1.0) - start <= Duration::from_secs(62));
 }
 
 #[tokio::test(start_paused = true)]

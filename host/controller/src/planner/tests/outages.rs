@@ -136,3 +136,24 @@ async fn one_entry_that_its_store_cannot_read_does_not_close_the_store_to_the_ot
     }
     assert!(well >= 15 && sick >= 10, "{well} {sick}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_another_role_of_the_account_finds_is_told_to_all() {
+    let (mut rig, store) = (Rig::new(), Store::with(1, 1));
+    store.answer(|_, _| {
+        (
+            ms(5),
+            Err(CallError::Store(error(StoreErrorKind::Unavailable(Some(s(100)))))),
+        )
+    });
+    for (name, role) in [("a", "arn:aws:iam::1:role/a"), ("b", "arn:aws:iam::1:role/b")] {
+        let mut plan = Arc::unwrap_or_clone(object(name, &[name]).with_role(role).plan(&store));
+        plan.group.region = Some("eu-west-1".into());
+        rig.submit(&Arc::new(plan), Cause::New).await;
+    }
+    for _ in 0..2 {
+        let delivery = timeout(s(1), rig.next()).await.expect("at once");
+        assert_eq!(reasons(&delivery), [Reason::Unavailable]);
+    }
+    assert_eq!(store.count(), 1);
+}

@@ -54,8 +54,9 @@ enum Shape {
     Batch,
     /// One exchange each, eight at a time; the first refusal is the answer to all that were not asked yet.
     Singly,
-    /// One after the other, so many exchanges each.
-    Pages(u32),
+    /// So many exchanges each, in rounds of one for each path, four at a time. A refusal ends the call, and
+    /// what was read of the others is lost.
+    Pages(usize),
 }
 
 const LATENCY: Duration = ms(5);
@@ -63,17 +64,20 @@ const LATENCY: Duration = ms(5);
 impl Store {
     /// From now on this quota decides.
     fn limited(&self, quota: &Shared, shape: Shape) {
-        let (quota, exchanges) = (Arc::clone(quota), Arc::clone(&self.exchanges));
+        let (exchanges, succeeded) = (Arc::clone(&self.exchanges), Arc::clone(&self.succeeded));
+        let quota = Arc::clone(quota);
         self.answer(move |call, _| {
             let mut quota = quota.lock().unwrap();
-            let before = quota.asked;
+            let (asked, refused) = (quota.asked, quota.refused);
             let (rounds, passed) = match shape {
                 Shape::Batch => (1, vec![quota.ask(call.at); call.keys.len()]),
-                Shape::Singly => singly(&mut quota, call),
-                Shape::Pages(pages) => pages_of(&mut quota, call, pages),
+                Shape::Singly => in_rounds(&mut quota, call, 8, 1),
+                Shape::Pages(pages) => in_rounds(&mut quota, call, 4, pages),
             };
-            exchanges.store(quota.asked - before, Ordering::SeqCst);
+            exchanges.store(quota.asked - asked, Ordering::SeqCst);
+            succeeded.store(quota.asked - asked - (quota.refused - refused), Ordering::SeqCst);
             let outcome = |(key, passed): (&String, bool)| match passed {
+                true if key.starts_with('/') => Outcome::Values(Vec::new()),
                 true => versioned(key, "1"),
                 false => failed(StoreErrorKind::Throttled(None)),
             };
@@ -85,25 +89,26 @@ impl Store {
     }
 }
 
-fn singly(quota: &mut Quota, call: &Call) -> (u32, Vec<bool>) {
-    let (mut rounds, mut passed) = (0, Vec::new());
-    for round in call.keys.chunks(8) {
-        let at = call.at + LATENCY * rounds;
-        let is_over = passed.contains(&false);
-        passed.extend(round.iter().map(|_| !is_over && quota.ask(at)));
-        rounds += 1;
+/// Asks for each key `pages` times, `at_once` of them at a time, until one is refused. How many round trips that
+/// took, and which keys came to their end.
+fn in_rounds(quota: &mut Quota, call: &Call, at_once: usize, pages: usize) -> (u32, Vec<bool>) {
+    let (mut trips, mut read) = (0, vec![0; call.keys.len()]);
+    for _ in 0..pages {
+        for few in read.chunks_mut(at_once) {
+            let mut is_over = false;
+            for pages_read in few {
+                match quota.ask(call.at + LATENCY * trips) {
+                    true => *pages_read += 1,
+                    false => is_over = true,
+                }
+            }
+            trips += 1;
+            if is_over {
+                return (trips, read.into_iter().map(|read| read == pages).collect());
+            }
+        }
     }
-    (rounds, passed)
-}
-
-fn pages_of(quota: &mut Quota, call: &Call, pages: u32) -> (u32, Vec<bool>) {
-    let (mut rounds, mut passed) = (0, Vec::new());
-    for _ in &call.keys {
-        let is_over = passed.contains(&false);
-        passed.push(!is_over && (0..pages).all(|page| quota.ask(call.at + LATENCY * (rounds + page))));
-        rounds += pages;
-    }
-    (rounds, passed)
+    (trips, vec![true; call.keys.len()])
 }
 
 /// Objects over keys, two of them each.
@@ -112,6 +117,11 @@ fn two_keys_each(objects: usize, keys: usize) -> Vec<Spec> {
         let key = |which| format!("k{}", (2 * number + which) % keys);
         object(&format!("o{number}"), &[&key(0), &key(1)])
     };
+    (0..objects).map(spec).collect()
+}
+
+fn one_path_each(objects: usize, paths: usize) -> Vec<Spec> {
+    let spec = |number: usize| object(&format!("o{number}"), &[&format!("/p{}", number % paths)]);
     (0..objects).map(spec).collect()
 }
 
@@ -184,13 +194,48 @@ async fn where_batches_are_denied_each_key_is_paid_for() {
 async fn forty_a_second_are_not_run_into_over_and_over() {
     assert_frugal("tens", &one_key_each(1000, 1000), 10, Shape::Batch, 40.0, 40.0).await;
     assert_frugal("many tens", &one_key_each(10_000, 10_000), 10, Shape::Batch, 40.0, 40.0).await;
-    assert_frugal("one path", &one_key_each(1000, 1), 10, Shape::Pages(3), 40.0, 40.0).await;
-    assert_frugal("paths", &one_key_each(1000, 300), 10, Shape::Pages(3), 40.0, 40.0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_paths_are_not_read_in_vain() {
+    assert_frugal("one path", &one_path_each(1000, 1), 10, Shape::Pages(3), 40.0, 40.0).await;
+    assert_frugal("paths", &one_path_each(1000, 100), 10, Shape::Pages(3), 40.0, 40.0).await;
+    assert_frugal("many paths", &one_path_each(1000, 300), 10, Shape::Pages(3), 40.0, 40.0).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quota_of_a_few_a_second_is_not_beaten_by_the_plugins_own_concurrency() {
     assert_frugal("slow singles", &one_key_each(300, 300), 20, Shape::Singly, 5.0, 5.0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_low_quota_does_not_make_batches_small_that_cost_little() {
+    assert_frugal("slow batches", &one_key_each(2000, 2000), 20, Shape::Batch, 5.0, 5.0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_often_the_one_over_the_limit_is_waited_for() {
+    let (mut rig, store) = (Rig::new(), Store::new());
+    let refusals = AtomicU32::new(0);
+    store.answer_each(LATENCY, move |key| match key {
+        "unlucky" if refusals.fetch_add(1, Ordering::SeqCst) < 4 => failed(StoreErrorKind::Throttled(None)),
+        _ => text(key),
+    });
+    rig.new_object(&object("unlucky", &["unlucky"]), &store).await;
+    let mut number = 0;
+    loop {
+        number += 1;
+        let name = format!("o{number}");
+        rig.new_object(&object(&name, &[&name]), &store).await;
+        sleep(ms(300)).await;
+        while let Ok(delivery) = rig.deliveries.try_recv() {
+            assert!(matches!(delivery.result, Delivered::Answers(_)), "{delivery:?}");
+            if &*delivery.plan.key.name == "unlucky" {
+                return;
+            }
+        }
+        assert!(number < 100, "it is answered in the end");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,6 +70,7 @@ async fn whoever_makes_a_call_sees_its_exchanges_while_it_runs_and_when_it_was_g
         begun = all_begun => begun.expect("three exchanges"),
     }
     assert_eq!(call.exchanges.count(), 3);
+    assert_eq!(call.exchanges.succeeded(), 3, "their heads say so");
 }
 
 #[tokio::test]
