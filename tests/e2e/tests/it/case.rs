@@ -29,8 +29,18 @@ pub struct Case {
 
 impl Case {
     pub async fn open(world: &'static World, moto: Option<&'static MotoWorld>) -> Self {
+        Self::annotated(world, moto, Value::Null).await
+    }
+
+    /// The same case in a new namespace, which has these annotations from the beginning.
+    pub async fn in_annotated(&self, annotations: Value) -> Self {
+        Self::annotated(self.world, self.moto, annotations).await
+    }
+
+    async fn annotated(world: &'static World, moto: Option<&'static MotoWorld>, annotations: Value) -> Self {
         let namespaces: Api<Namespace> = Api::all(world.plane.admin());
-        let namespace: Namespace = serde_json::from_value(json!({"metadata": {"generateName": "case-"}})).unwrap();
+        let namespace = json!({"metadata": {"generateName": "case-", "annotations": annotations}});
+        let namespace: Namespace = serde_json::from_value(namespace).unwrap();
         let namespace = namespaces
             .create(&PostParams::default(), &namespace)
             .await

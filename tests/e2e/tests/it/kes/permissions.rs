@@ -14,19 +14,6 @@ const ROLE: &str = "iam.amazonaws.com/permitted";
 /// A role that the fake AWS lets anybody assume.
 const APP: &str = "arn:aws:iam::123456789012:role/app";
 
-/// A namespace that has these annotations from the beginning.
-async fn limited(case: &Case, annotations: Value) -> Case {
-    let namespaces: Api<Namespace> = Api::all(case.client.clone());
-    let namespace = json!({"metadata": {"generateName": "limited-", "annotations": annotations}});
-    let namespace = serde_json::from_value(namespace).unwrap();
-    let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap();
-    Case {
-        world: case.world,
-        namespace: namespace.name_any(),
-        client: case.client.clone(),
-    }
-}
-
 async fn annotate(case: &Case, annotation: &str, rule: Value) {
     let namespaces: Api<Namespace> = Api::all(case.client.clone());
     let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: rule}}}));
@@ -67,7 +54,7 @@ async fn expect_denied(case: &Case, name: &str, reason: &str) {
 /// In a namespace with these annotations, an object with this spec is denied for this reason. `reason`
 /// and `spec` are given the namespace's case.
 async fn denied(case: &Case, annotations: Value, spec: impl Fn(&Case) -> Value, reason: impl Fn(&Case) -> String) {
-    let case = limited(case, annotations).await;
+    let case = case.in_annotated(annotations).await;
     let good = case.set("good/db", unique("denied"));
     case.create_spec("app", spec(&case)).await;
     expect_denied(&case, "app", &reason(&case)).await;
@@ -76,7 +63,7 @@ async fn denied(case: &Case, annotations: Value, spec: impl Fn(&Case) -> Value, 
 
 /// In a namespace with these annotations, an object with this spec gets its Secret.
 async fn allowed(case: &Case, annotations: Value, spec: impl Fn(&Case) -> Value) {
-    let case = limited(case, annotations).await;
+    let case = case.in_annotated(annotations).await;
     for name in ["good/db", "bad/db"] {
         case.set(name, format!("{{\"member\": \"{}\"}}", unique("allowed")));
     }
@@ -88,7 +75,7 @@ async fn allowed(case: &Case, annotations: Value, spec: impl Fn(&Case) -> Value)
 /// In a namespace with these annotations, an object with this path is no matter of permission; that
 /// Secrets Manager has no paths is another.
 async fn path_allowed(case: &Case, annotations: Value, data: Value) {
-    let case = limited(case, annotations).await;
+    let case = case.in_annotated(annotations).await;
     case.create_spec("app", json!({"backendType": "secretsManager", "data": data}))
         .await;
     let status = case
@@ -178,7 +165,7 @@ fn n9_a_path_that_does_not_match_is_denied() {
 fn n10_an_empty_path_is_denied_even_where_everything_is_permitted() {
     case(async |case| {
         for annotations in [json!({NAMING: "^/good/"}), json!({})] {
-            let case = limited(case, annotations).await;
+            let case = case.in_annotated(annotations).await;
             let spec = json!({"backendType": "secretsManager", "data": [{"path": ""}]});
             case.create_spec("app", spec).await;
             case.expect_error("app", "InvalidSpec", &["data[0]: path is empty"])
@@ -376,7 +363,7 @@ fn a1_to_a6_an_enforcing_host_asks_for_annotations_of_its_own_names_that_match_a
 #[test]
 fn a7_a_denied_role_or_key_makes_no_secret_and_says_so_until_the_namespace_allows_it() {
     case(async |case| {
-        let case = &limited(case, json!({NAMING: "^other/", ROLE: "role/other"})).await;
+        let case = &case.in_annotated(json!({NAMING: "^other/", ROLE: "role/other"})).await;
         let value = unique("limited");
         let key = case.set("good/db", value.clone());
         let data = json!([{"key": key, "name": "value"}]);
@@ -437,7 +424,7 @@ fn an_expression_of_javascript_alone_is_judged_as_javascript_does() {
 #[test]
 fn a_malformed_expression_denies_and_says_what_is_wrong() {
     case(async |case| {
-        let case = limited(case, json!({NAMING: "(?i)good", ROLE: "("})).await;
+        let case = case.in_annotated(json!({NAMING: "(?i)good", ROLE: "("})).await;
         case.create_spec("app", good(&case)).await;
         let place = format!("annotation {NAMING} of namespace {}", case.namespace);
         case.expect_error("app", "NotPermitted", &[&place, "malformed expression", ": (?i)good"])
@@ -452,7 +439,7 @@ fn a_malformed_expression_denies_and_says_what_is_wrong() {
 #[test]
 fn an_expression_without_end_denies_and_delays_nobody_else() {
     case(async |case| {
-        let slow = limited(case, json!({NAMING: "^(a+)+(?!b)$"})).await;
+        let slow = case.in_annotated(json!({NAMING: "^(a+)+(?!b)$"})).await;
         let endless = format!("{}!", "a".repeat(60));
         for number in 0..8 {
             // Each another text, so that each takes its time.
