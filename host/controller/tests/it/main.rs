@@ -8,6 +8,7 @@
 )]
 
 mod old_crd;
+mod permission;
 mod plane;
 mod report;
 mod secrets;
