@@ -12,6 +12,7 @@
 //! | [`watch`] | streams of changes from the API server, reconnected for ever |
 //! | [`index`] | what is known of every object and Secret, and what a change makes necessary; no I/O |
 //! | [`plan`] | what an object asks for |
+//! | `permission` | who judges the expressions of namespaces |
 //! | [`planner`] | when which request is asked for, and together with which others |
 //! | [`write`] | values become a Secret, which is written only when it differs |
 //! | [`report`] | status, conditions and Kubernetes events |

@@ -13,19 +13,25 @@ use keyhole_core::permission::{MatchError, Matcher, Matching, Question, dialect}
 use prometheus::IntCounterVec;
 use regex::Regex;
 
-/// Bytes of questions whose answers are remembered, in each of two generations.
-const ANSWERS: usize = 4 << 20;
-/// Bytes that an answer takes beside its question.
-const ANSWER: usize = 64;
-/// Bytes of expressions that are kept compiled, in each of two generations. Compiled, one may take a
-/// thousand times as much.
-const COMPILED: usize = 16 << 10;
+/// Bytes of questions whose verdicts are remembered, in each of two generations.
+const VERDICTS: usize = 4 << 20;
+/// Bytes that a verdict takes beside the texts of its question.
+const VERDICT: usize = 160;
+/// Expressions that are kept compiled, in each of two generations. One may take half a MiB; few namespaces
+/// have one of their own.
+const COMPILED: usize = 64;
+
+/// What came of a question.
+type Verdict = Result<bool, MatchError>;
+
+/// Expressions, anchored or not, as far as they may run here.
+type Compiled = Recent<(Arc<str>, bool), Option<Regex>>;
 
 /// Judges expressions.
 pub(crate) struct Expressions {
     script: Arc<dyn Matcher>,
-    answers: Mutex<Recent<Question, Result<bool, MatchError>>>,
-    compiled: Mutex<Recent<(Arc<str>, bool), Option<Regex>>>,
+    verdicts: Mutex<Recent<Question, Verdict>>,
+    compiled: Mutex<Compiled>,
     judged: IntCounterVec,
 }
 
@@ -35,7 +41,7 @@ impl Expressions {
     pub(crate) fn new(script: Arc<dyn Matcher>, judged: IntCounterVec) -> Self {
         Self {
             script,
-            answers: Mutex::new(Recent::new(ANSWERS)),
+            verdicts: Mutex::new(Recent::new(VERDICTS)),
             compiled: Mutex::new(Recent::new(COMPILED)),
             judged,
         }
@@ -52,8 +58,7 @@ impl Expressions {
             Some(known) => known,
             None => {
                 let regex = dialect::compile(&key.0, key.1);
-                let weight = key.0.len();
-                compiled.put(key, regex.clone(), weight);
+                compiled.put(key, regex.clone(), 1);
                 regex
             }
         };
@@ -61,8 +66,8 @@ impl Expressions {
         Some(regex?.is_match(&question.text))
     }
 
-    async fn answer(&self, question: &Question) -> Result<bool, MatchError> {
-        let known = lock(&self.answers).get(question);
+    async fn answer(&self, question: &Question) -> Verdict {
+        let known = lock(&self.verdicts).get(question);
         if let Some(known) = known {
             self.count("memory", &known);
             return known;
@@ -80,13 +85,13 @@ impl Expressions {
         };
         // Whether an engine is there says nothing about the question.
         if !matches!(answer, Err(MatchError::Unavailable(_))) {
-            let weight = question.expression.len() + question.text.len() + ANSWER;
-            lock(&self.answers).put(question.clone(), answer.clone(), weight);
+            let weight = question.expression.len() + question.text.len() + VERDICT;
+            lock(&self.verdicts).put(question.clone(), answer.clone(), weight);
         }
         answer
     }
 
-    fn count(&self, engine: &str, answer: &Result<bool, MatchError>) {
+    fn count(&self, engine: &str, answer: &Verdict) {
         let verdict = match answer {
             Ok(true) => "match",
             Ok(false) => "no_match",

@@ -305,7 +305,8 @@ impl Watches {
         let mut listing = HashSet::new();
         let mut outage = Outage::default();
         while let Some(Some(event)) = self.shutdown.run_until_cancelled(stream.next()).await {
-            if event.is_ok() {
+            // That a list begins says nothing: it has not been asked for yet.
+            if !matches!(event, Err(_) | Ok(Event::Init)) {
                 outage = Outage::default();
             }
             let change = match event {
@@ -372,3 +373,6 @@ fn describe(error: watcher::Error) -> ApiError {
         watcher::Error::NoResourceVersion => ApiError::Other(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

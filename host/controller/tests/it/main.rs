@@ -9,6 +9,7 @@
 
 mod indiscreet;
 mod old_crd;
+mod permission;
 mod plane;
 mod report;
 mod secrets;

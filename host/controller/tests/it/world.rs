@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use keyhole_api::{ExternalSecret, ExternalSecretStatus};
 use keyhole_controller::{Config, Controller, ControllerError};
+use keyhole_core::permission::Matcher;
 use keyhole_plugins::LiveSet;
 use keyhole_test_harness::eventually;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -92,16 +93,15 @@ impl World {
     }
 
     pub async fn start(&mut self, config: Config) {
+        self.start_with(config, Arc::new(NoScript)).await;
+    }
+
+    /// The same, with something in JavaScript's place.
+    pub async fn start_with(&mut self, config: Config, script: Arc<dyn Matcher>) {
         self.registry = Registry::new();
         self.shutdown = CancellationToken::new();
-        let controller = Controller::new(
-            config,
-            self.client.clone(),
-            self.live.clone(),
-            Arc::new(NoScript),
-            &self.registry,
-        )
-        .unwrap();
+        let controller =
+            Controller::new(config, self.client.clone(), self.live.clone(), script, &self.registry).unwrap();
         let mut ready = controller.ready();
         let running = tokio::spawn(controller.run(self.shutdown.clone()));
         tokio::time::timeout(WITHIN, ready.wait_for(|ready| *ready))
