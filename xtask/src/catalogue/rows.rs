@@ -122,7 +122,7 @@ pub const ROWS: &[Row] = &[
     same("N7", "an expression that matches in the middle of a key", "allowed: expressions are not anchored"),
     same("N8", "a `path` that matches", "allowed"),
     same("N9", "a `path` that does not match", "denied: `path P does not match naming convention R`"),
-    same("N10", "an empty `path`", "judged like any other"),
+    differs("N10", "an empty `path`", "judged like any other, and where it is allowed an error of the AWS client", "always an error: `path is empty`"),
     same("N11", "a good `key` and a bad `path`", "denied, the path is named"),
     same("N12", "a bad `key` and a good `path`", "denied, the key is named"),
     same("N13", "a bad `key` and a bad `path`", "denied, the later entry is named"),

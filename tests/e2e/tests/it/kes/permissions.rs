@@ -271,7 +271,7 @@ fn n22_a_good_role_does_not_excuse_a_bad_key() {
 }
 
 #[test]
-fn n23_when_key_and_role_are_bad_the_role_is_named() {
+fn n24_when_key_and_role_are_bad_the_role_is_named() {
     case(async |case| {
         let spec = |case: &Case| with(bad(case), "roleArn", json!(APP));
         denied(
@@ -285,7 +285,7 @@ fn n23_when_key_and_role_are_bad_the_role_is_named() {
 }
 
 #[test]
-fn n24_a_role_for_vault_is_judged_on_any_backend() {
+fn n18_n19_a_role_for_vault_is_judged_on_any_backend() {
     case(async |case| {
         let spec = |case: &Case| with(good(case), "vaultRole", json!("team-b"));
         let reason = |_: &Case| "namespace does not allow to assume role team-b".to_owned();
@@ -304,7 +304,7 @@ fn n25_a_key_of_data_from_with_options_is_judged_like_any_other() {
 }
 
 #[test]
-fn a1_to_a6_an_enforcing_host_asks_for_annotations_of_its_own_names_that_match_all_of_a_text() {
+fn a1_a2_a3_a4_a5_a6_an_enforcing_host_asks_for_annotations_of_its_own_names_that_match_all_of_a_text() {
     case(async |case| {
         let config = case
             .own_host("enforcing")
