@@ -1,7 +1,7 @@
 //! Parameter Store through the whole stack: component, sandbox, signing, HTTP.
 
 use keyhole_core::item::{Item, Mapping};
-use keyhole_core::{Failure, NamedValue, Outcome, Reason, StoreErrorKind, shape};
+use keyhole_core::{Failure, Leniency, NamedValue, Outcome, Reason, StoreErrorKind, shape};
 use keyhole_test_aws::{Deny, ParameterType};
 use serde_json::json;
 
@@ -144,7 +144,7 @@ async fn two_parameters_that_give_one_key_are_both_named_unless_whole_paths_are_
             mapping: Mapping::Path,
         };
         let outcome = world.one(planned).await;
-        shape(&[item], &[shape::Answer::Values(named(&outcome))])
+        shape(&[item], &[shape::Answer::Values(named(&outcome))], Leniency::default())
     };
     let failures = shaped(json!({})).await.unwrap_err();
     assert_eq!(failures[0].reason, Reason::InvalidValue);
@@ -152,7 +152,7 @@ async fn two_parameters_that_give_one_key_are_both_named_unless_whole_paths_are_
         failures[0].message,
         r#""/app/db/name" and "/app/name" both give key "name""#
     );
-    let data = shaped(json!({"joinPathWith": "."})).await.unwrap();
+    let data = shaped(json!({"joinPathWith": "."})).await.unwrap().data;
     assert_eq!(data.keys().collect::<Vec<_>>(), ["db.name", "name"]);
 }
 

@@ -4,13 +4,14 @@ use super::*;
 
 /// A plan that wants these keys, and this role.
 fn wanting(name: &str, generation: i64, keys: &[&str], role: Option<&str>) -> Planned {
-    let mut plan = plan(name, generation).unwrap();
     let claims = Claims {
         role: role.map(Into::into),
         texts: keys.iter().map(|key| Claim::Key((*key).into())).collect(),
     };
-    plan.claims = Arc::new(claims);
-    Ok(plan)
+    Ok(ObjectPlan::new(PlanParts {
+        claims: Arc::new(claims),
+        ..(*plan(name, generation)?).clone()
+    }))
 }
 
 fn limit(index: &mut Index, annotations: &[(&str, &str)]) -> Vec<Step> {

@@ -85,14 +85,14 @@ fn items_come_in_merge_order_with_their_places() {
 #[test]
 fn a_group_is_plugin_settings_region_identity_and_where_needed_namespace() {
     let role = "arn:aws:iam::123456789012:role/app";
-    let aws = planned(with(one("aws"), "roleArn", json!(role))).unwrap().group;
+    let aws = planned(with(one("aws"), "roleArn", json!(role))).unwrap().group.clone();
     assert_eq!(
         (&*aws.plugin.name, aws.settings.as_str()),
         ("aws", r#"{"region":"eu-west-1"}"#)
     );
     assert_eq!((aws.region.as_deref(), aws.namespace), (Some("eu-west-1"), None));
     assert_eq!(aws.identity.role.unwrap().as_str(), role);
-    let other = planned(one("other")).unwrap().group;
+    let other = planned(one("other")).unwrap().group.clone();
     assert_eq!((other.region, other.namespace.as_deref()), (None, Some("team")));
 }
 
@@ -100,9 +100,10 @@ fn a_group_is_plugin_settings_region_identity_and_where_needed_namespace() {
 fn a_role_means_something_only_to_plugins_that_the_host_signs_for() {
     let group = planned(with(one("other"), "roleArn", json!("not an arn")))
         .unwrap()
-        .group;
+        .group
+        .clone();
     assert_eq!(group.identity, Identity::default());
-    let group = planned(with(one("aws"), "roleArn", json!(""))).unwrap().group;
+    let group = planned(with(one("aws"), "roleArn", json!(""))).unwrap().group.clone();
     assert_eq!(group.identity, Identity::default());
     let message = &wrong(with(one("aws"), "roleArn", json!("app")))[0];
     assert!(
@@ -118,7 +119,14 @@ fn sessions_are_tagged_with_the_namespace_on_demand() {
         ..Defaults::default()
     };
     let spec = with(one("aws"), "roleArn", json!("arn:aws:iam::1:role/app"));
-    let tag = |spec, defaults: &Defaults| planned_with(spec, defaults).unwrap().group.identity.namespace_tag;
+    let tag = |spec, defaults: &Defaults| {
+        planned_with(spec, defaults)
+            .unwrap()
+            .group
+            .identity
+            .namespace_tag
+            .clone()
+    };
     assert_eq!(tag(spec.clone(), &defaults).as_deref(), Some("team"));
     assert_eq!(tag(spec, &Defaults::default()), None);
     assert_eq!(

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 use keyhole_test_harness::{Host, eventually};
-use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, ResourceExt as _};
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::case::{Case, PATIENCE, ready, unique};
