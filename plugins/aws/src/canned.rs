@@ -60,7 +60,7 @@ impl Canned {
     /// An SDK that speaks to it.
     #[must_use]
     pub fn sdk(&self, settings: &Settings) -> Sdk {
-        let (http, sleep) = (SharedHttpClient::new(self.clone()), SharedAsyncSleep::new(Never));
+        let (http, sleep) = (SharedHttpClient::new(self.clone()), SharedAsyncSleep::new(NoSleep));
         Sdk::new(settings, Duration::ZERO, http, sleep).unwrap()
     }
 
@@ -137,11 +137,12 @@ impl HttpConnector for Canned {
     }
 }
 
+/// Without a deadline, the only thing to wait for would be another attempt, and the host makes those.
 #[derive(Debug)]
-struct Never;
+struct NoSleep;
 
-impl AsyncSleep for Never {
-    fn sleep(&self, _: Duration) -> Sleep {
-        Sleep::new(std::future::pending())
+impl AsyncSleep for NoSleep {
+    fn sleep(&self, time: Duration) -> Sleep {
+        panic!("the SDK waits {time:?}, so it retries")
     }
 }
