@@ -236,6 +236,7 @@ struct Spec {
     interval: Option<Duration>,
     apart: bool,
     role: Option<&'static str>,
+    region: Option<&'static str>,
 }
 
 fn object(name: &str, keys: &[&str]) -> Spec {
@@ -247,6 +248,7 @@ fn object(name: &str, keys: &[&str]) -> Spec {
         interval: None,
         apart: false,
         role: None,
+        region: None,
     }
 }
 
@@ -273,6 +275,13 @@ impl Spec {
     fn with_role(self, role: &'static str) -> Self {
         Self {
             role: Some(role),
+            ..self
+        }
+    }
+
+    fn in_region(self, region: &'static str) -> Self {
+        Self {
+            region: Some(region),
             ..self
         }
     }
@@ -317,7 +326,7 @@ impl Spec {
             group: GroupKey {
                 plugin,
                 settings: JsonText::default(),
-                region: None,
+                region: self.region.map(Into::into),
                 identity,
                 namespace,
             },

@@ -147,9 +147,11 @@ async fn what_another_role_of_the_account_finds_is_told_to_all() {
         )
     });
     for (name, role) in [("a", "arn:aws:iam::1:role/a"), ("b", "arn:aws:iam::1:role/b")] {
-        let mut plan = Arc::unwrap_or_clone(object(name, &[name]).with_role(role).plan(&store));
-        plan.group.region = Some("eu-west-1".into());
-        rig.submit(&Arc::new(plan), Cause::New).await;
+        let plan = object(name, &[name])
+            .with_role(role)
+            .in_region("eu-west-1")
+            .plan(&store);
+        rig.submit(&plan, Cause::New).await;
     }
     for _ in 0..2 {
         let delivery = timeout(s(1), rig.next()).await.expect("at once");

@@ -268,9 +268,11 @@ async fn roles_of_one_account_share_its_quota() {
     ];
     for number in 0..600 {
         let name = format!("o{number}");
-        let mut plan = Arc::unwrap_or_clone(object(&name, &[&name]).with_role(roles[number % 3]).plan(&store));
-        plan.group.region = Some("eu-west-1".into());
-        rig.submit(&Arc::new(plan), Cause::New).await;
+        let plan = object(&name, &[&name])
+            .with_role(roles[number % 3])
+            .in_region("eu-west-1")
+            .plan(&store);
+        rig.submit(&plan, Cause::New).await;
     }
     for _ in 0..600 {
         let delivery = rig.written().await;
