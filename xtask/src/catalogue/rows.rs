@@ -89,19 +89,19 @@ pub const ROWS: &[Row] = &[
     same("S7", "`roleArn`", "the role is assumed with session name `k8s-external-secrets`, and its key signs the fetch"),
     same("S8", "`property` that the JSON does not have", "`ERROR, Could not find property P in K`; no Secret, or the one that is there unchanged"),
     differs("S9", "`property` of a value that is no JSON", "the key is dropped, status SUCCESS",
-        "an error, and the Secret stays as it was: a value that is broken for a moment must not take keys away"),
+        "an error, and the Secret stays as it was: a value that is broken for a moment must not take keys away; `KEYHOLE_DROP_MALFORMED_VALUES` gives the old way back"),
     same("S10", "two entries, one of them not in the store", "no Secret, status ERROR"),
 
     same("P1", "`key` of a parameter", "its value"),
     same("P2", "`path` with two parameters under it", "a key for each, named by the last part"),
     differs("P3", "`path` without and with `recursive`, nested names, several pages", "direct children or all leaves, all pages; leaves of one name overwrite each other",
-        "two leaves of one name are an error that names both; `options.joinPathWith` names keys after the whole path"),
+        "two leaves of one name are an error that names both; `options.joinPathWith` names keys after the whole path, and `KEYHOLE_LAST_OF_PATH_WINS` gives the old way back"),
     same("P4", "a parameter that is not there", "the status names it: `ParameterNotFound: K could not be found.`"),
     same("P5", "a JSON parameter with `property`", "the property"),
 
     same("F1", "`dataFrom`, `dataFromWithOptions` and `data` give the same key", "`data` wins, then `dataFromWithOptions`, then `dataFrom`; a later entry of a list wins"),
     differs("F2", "`dataFrom` of a value that is no JSON object or array", "contributes nothing, status SUCCESS; an empty Secret when nothing else is there",
-        "an error, and the Secret stays as it was; a JSON array is spread by index as there"),
+        "an error, and the Secret stays as it was; a JSON array is spread by index as there; `KEYHOLE_DROP_MALFORMED_VALUES` gives the old way back"),
     same("F3", "`dataFromWithOptions` with `versionStage` or `versionId`; `isBinary`", "the request asks for that version; `isBinary` has no effect"),
 
     differs("V1", "values of every kind, plain, by `property`, by `isBinary` and spread", "as JavaScript prints them, lodash finds properties, base64 is read leniently",

@@ -6,6 +6,7 @@
 
 mod crd;
 mod legacy;
+mod leniency;
 mod merging;
 mod metrics;
 mod parameters;
