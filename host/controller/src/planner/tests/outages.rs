@@ -65,7 +65,8 @@ async fn the_first_answer_lets_everybody_through() {
             back.insert(delivery.plan.key.name.to_string());
         }
     }
-    assert!(started.elapsed() < s(125), "{:?}", started.elapsed());
+    // The longest pause, and the longest back-off of an object that was told during it.
+    assert!(started.elapsed() < s(300 + 60 + 10), "{:?}", started.elapsed());
     assert_eq!(rig.planner.stores()[0].breaker, BreakerState::Closed);
 }
 
