@@ -287,6 +287,10 @@ impl Desk {
             Delivered::Failed(_) => "failed",
         };
         self.metrics.deliveries.with_label_values(&[result]).inc();
+        // On its way while the object was edited or denied: it must not take the place of the report of that.
+        if !self.index.accepts(&delivery.plan) {
+            return self.superseded(Work::Sync(delivery)).await;
+        }
         if let Some(replaced) = self.enqueue(delivery.plan.key.clone(), Work::Sync(delivery)) {
             self.superseded(replaced).await;
         }

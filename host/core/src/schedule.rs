@@ -12,6 +12,9 @@ pub const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// No back-off is longer than this, or than the object's interval if that is shorter.
 pub const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 
+/// How often a grid is halved to find a tick at which objects can meet.
+const FINEST: u32 = 6;
+
 /// Back-off of one object or group: 1 s doubling up to a cap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backoff {
@@ -70,6 +73,27 @@ pub fn last_tick(now: Duration, due: Duration, grid: Duration, phase: Duration) 
     };
     let tick = due.saturating_sub(from_nanos(beyond));
     if tick > now { tick } else { due }
+}
+
+/// The next refresh of an object that was fetched from `started` on and is done `now`: on the last tick of `grid`
+/// that is not later than `interval` allows.
+///
+/// Where that tick went by during the pass, staying at the due time would miss it each time. A tick of a
+/// finer grid leads to the next one, and objects of one pass that were done in other moments meet there,
+/// too: without it each of them would be asked for alone.
+#[must_use]
+pub fn next_refresh(started: Duration, now: Duration, interval: Duration, grid: Duration, phase: Duration) -> Duration {
+    let due = started.saturating_add(interval);
+    if due <= now {
+        // The pass took longer than the interval; catching up would only make it take longer.
+        return last_tick(now, now.saturating_add(interval), grid, phase);
+    }
+    let tick = last_tick(now, due, grid, phase);
+    if tick < due || last_tick(started, due, grid, phase) == due {
+        return tick;
+    }
+    let mut finer = (1..=FINEST).map(|halvings| last_tick(now, due, grid / 2_u32.pow(halvings), phase));
+    finer.find(|&tick| tick < due).unwrap_or_else(|| now + (due - now) / 2)
 }
 
 /// When an object that was found at start is first due. Never synced, or synced in the future: now.
@@ -203,6 +227,48 @@ mod tests {
         assert_eq!(last_tick(s(1), s(2), s(10), s(5)), s(2));
         assert_eq!(last_tick(s(1), s(2), s(0), s(5)), s(2));
         assert_eq!(next_tick(s(5), Duration::MAX, s(0)), Duration::MAX);
+    }
+
+    #[test]
+    fn objects_of_a_pass_in_which_a_tick_went_by_meet_before_the_next_one() {
+        let (interval, phase) = (s(20), s(0));
+        // Fetched at 97, written one after the other until 103; the tick was at 100.
+        let written = (0..600).map(|nth| s(97) + Duration::from_millis(10 * nth));
+        let next: std::collections::BTreeSet<_> = written
+            .map(|now| next_refresh(s(97), now, interval, interval, phase))
+            .collect();
+        assert_eq!(next.into_iter().collect::<Vec<_>>(), [s(100), s(110)]);
+        assert_eq!(next_refresh(s(110), s(111), interval, interval, phase), s(120));
+        // So late that no finer tick is left: half time.
+        let late = s(117) - Duration::from_millis(20);
+        assert_eq!(
+            next_refresh(s(97), late, interval, interval, phase),
+            late + Duration::from_millis(10)
+        );
+        // A pass that took longer than the interval.
+        assert_eq!(next_refresh(s(97), s(130), interval, interval, phase), s(140));
+    }
+
+    #[test]
+    fn a_refresh_is_after_now_and_within_the_interval() {
+        let mut random = fastrand::Rng::with_seed(13);
+        for _ in 0..20_000 {
+            let started = Duration::from_millis(random.u64(0..10_000_000));
+            let interval = Duration::from_millis(random.u64(10..100_000));
+            let now = started + interval.mul_f64(random.f64() * 0.99);
+            let grid = interval / random.u32(1..4);
+            let next = next_refresh(
+                started,
+                now,
+                interval,
+                grid,
+                Duration::from_millis(random.u64(0..200_000)),
+            );
+            assert!(
+                next > now && next <= started + interval,
+                "{started:?} {now:?} {interval:?} {grid:?} {next:?}"
+            );
+        }
     }
 
     #[test]

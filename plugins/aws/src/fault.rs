@@ -99,7 +99,9 @@ impl Fault {
             "ResourceNotFoundException" | "ParameterNotFound" | "ParameterVersionNotFound" => Class::NotFound,
             "InvalidRequestException" => Class::NotReadable,
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation"
-                if self.mentions("access to kms") || self.mentions("kms:") =>
+                if self.mentions("access to kms")
+                    || self.mentions("kms:")
+                    || self.mentions("customer master key") =>
             {
                 Class::KeyDenied
             }
@@ -172,8 +174,12 @@ mod tests {
         assert_eq!(refused("AccessDeniedException", message).class(), Class::Denied);
         let message = "User: x is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/2";
         assert_eq!(refused("AccessDeniedException", message).class(), Class::KeyDenied);
-        let message = "Access to KMS is not allowed";
-        assert_eq!(refused("AccessDeniedException", message).class(), Class::KeyDenied);
+        for message in [
+            "Access to KMS is not allowed",
+            "The ciphertext refers to a customer master key that does not exist, or you are not allowed to access.",
+        ] {
+            assert_eq!(refused("AccessDeniedException", message).class(), Class::KeyDenied);
+        }
     }
 
     #[test]

@@ -170,7 +170,10 @@ async fn it_is_loaded_by_the_first_question_and_not_before() {
         compiled().0.clone(),
         cache,
         keyhole_builtin::JAVASCRIPT,
-        ScriptLimits::default(),
+        ScriptLimits {
+            wall: Duration::from_secs(60),
+            ..ScriptLimits::default()
+        },
     );
     assert!(!lazy.is_loaded());
     assert_eq!(lazy.matches(&question("(?=a)", "a", false)).await, Ok(true));
@@ -251,7 +254,8 @@ impl Generator {
 async fn whatever_the_dialect_accepts_means_the_same_to_javascript() {
     const COMPARED: usize = 1500;
     let script = script().await;
-    let seed = fastrand::u64(..);
+    // The same in each run, so that a change is to blame for what it finds. Another number finds other cases.
+    let seed = 2022;
     let mut generator = Generator(fastrand::Rng::with_seed(seed));
     let (mut compared, mut matched, mut tried) = (0, 0, 0);
     while compared < COMPARED && tried < 50 * COMPARED {

@@ -167,6 +167,15 @@ impl Object {
         std::mem::take(&mut self.submitted).then(|| Step::Forget(key.clone()))
     }
 
+    /// The same until it is known whether the object may be fetched. A refresh that was asked for and has not
+    /// come to its end is asked for again then.
+    pub(super) fn hold_back(&mut self, key: &ObjectKey) -> Option<Step> {
+        if self.submitted {
+            self.refresh_taken.clone_from(&self.shown.status.observed_refresh);
+        }
+        self.forget(key)
+    }
+
     pub(super) fn take_refresh(&mut self) {
         self.refresh_taken.clone_from(&self.refresh);
     }

@@ -166,7 +166,7 @@ impl Index {
         };
         let Some(namespace) = self.namespaces.get(&key.namespace) else {
             object.permit = Permit::Held { then, ticket: None };
-            return object.forget(key).into_iter().collect();
+            return object.hold_back(key).into_iter().collect();
         };
         let rules = Arc::clone(&namespace.rules);
         if let Some(ruling) = rules.settled(&claims) {
@@ -184,7 +184,7 @@ impl Index {
             rules,
             claims,
         };
-        object.forget(key).into_iter().chain([Step::Judge(case)]).collect()
+        object.hold_back(key).into_iter().chain([Step::Judge(case)]).collect()
     }
 
     fn conclude(&mut self, key: &ObjectKey, then: Then, ruling: Ruling) -> Vec<Step> {
@@ -194,12 +194,16 @@ impl Index {
         let (denial, unjudged) = match ruling {
             Ruling::Allowed => {
                 let missing = self.secrets.seems_missing(key, object.is_unlisted());
+                let drifted = self
+                    .secrets
+                    .drift(key, object.held.as_ref(), object.last_reason())
+                    .is_some();
                 object.permit = Permit::Granted;
                 object.unjudged = 0;
                 let step = match then {
                     Then::First => object.first_submit(missing),
                     Then::Edit => object.submit(Cause::Edit),
-                    Then::Resume => object.resume(missing),
+                    Then::Resume => object.resume(missing || drifted),
                 };
                 return step.into_iter().collect();
             }
@@ -242,7 +246,7 @@ impl Index {
                 then: object.permit.then(),
                 ticket: None,
             };
-            object.forget(key)
+            object.hold_back(key)
         };
         self.objects
             .iter_mut()

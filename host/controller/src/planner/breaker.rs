@@ -96,6 +96,7 @@ impl Breaker {
         self.failures = 0;
         self.failed.clear();
         self.is_open = false;
+        self.is_probing = false;
         self.rest.reset();
     }
 
@@ -261,6 +262,19 @@ mod tests {
         assert_eq!(fail(&mut breaker, Some(s(100)), now, now), s(100));
         let told = breaker.refusal(now).unwrap();
         assert_eq!((told.retry_after, told.remedy.as_deref()), (Some(s(100)), Some(REMEDY)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_to_an_earlier_call_ends_the_wait_for_the_probe() {
+        let (mut breaker, now) = (Breaker::default(), Instant::now());
+        fail(&mut breaker, Some(s(100)), now, now);
+        let now = now + s(100);
+        assert!(breaker.begin());
+        breaker.answered();
+        assert_eq!(
+            (breaker.state(), breaker.next_call(now)),
+            (BreakerState::Closed, Some(now))
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keyhole_core::schedule::{Backoff, LONGEST_BACKOFF, last_tick};
+use keyhole_core::schedule::{self, Backoff, LONGEST_BACKOFF};
 use keyhole_core::{Failure, Retry};
 use tokio::time::Instant;
 
@@ -172,19 +172,7 @@ impl Object {
         phase: Duration,
     ) -> Option<Duration> {
         let interval = self.plan.interval?;
-        let due = started.saturating_add(interval);
-        if due <= now {
-            // The pass took longer than the interval; catching up would only make it take longer.
-            return Some(last_tick(now, now.saturating_add(interval), grid, phase));
-        }
-        let tick = last_tick(now, due, grid, phase);
-        let passed = last_tick(started, due, grid, phase);
-        if tick == due && passed != due {
-            // The tick went by during the pass. Meeting at half time leads to the next one; staying
-            // at `due` would miss it each time.
-            return Some(now + (due - now) / 2);
-        }
-        Some(tick)
+        Some(schedule::next_refresh(started, now, interval, grid, phase))
     }
 
     /// When a repair may begin that is asked for now.

@@ -286,3 +286,36 @@ fn nothing_is_asked_for_in_a_namespace_that_is_being_deleted() {
     assert!(index.delete_namespace("ns").is_empty());
     assert!(!index.accepts(&plan("a", 1).unwrap()), "nothing is known of it");
 }
+
+#[test]
+fn a_refresh_that_was_under_way_is_forced_again_when_the_object_is_permitted() {
+    let mut index = with_held();
+    index.apply_secret(key("a"), at(10));
+    let annotated = |version| Seen {
+        refresh: Some("now".into()),
+        ..synced("a", 1, version)
+    };
+    assert_eq!(words(&index.apply(annotated(6), None, false)), ["forced a"]);
+    assert_eq!(words(&index.namespaces_lost(None)), ["forget a"]);
+    assert_eq!(words(&limit(&mut index, &[])), ["forced a"]);
+
+    // One that came to its end is not.
+    let mut handled = annotated(7);
+    handled.shown.status.observed_refresh = Some("now".into());
+    assert!(index.apply(handled, None, false).is_empty());
+    assert_eq!(words(&index.namespaces_lost(None)), ["forget a"]);
+    assert_eq!(words(&limit(&mut index, &[])), ["refresh a"]);
+}
+
+#[test]
+fn a_secret_that_was_changed_while_its_object_was_held_is_put_right_afterwards() {
+    let mut index = with_held();
+    index.apply_secret(key("a"), at(10));
+    assert_eq!(words(&index.namespaces_lost(None)), ["forget a"]);
+    index.apply_secret(key("a"), at(11));
+    assert!(
+        looked(&mut index, Instant::now()).is_empty(),
+        "nothing is done while it is held"
+    );
+    assert_eq!(words(&limit(&mut index, &[])), ["new a"]);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyhole_core::{CallError, Failure, Outcome, StoreErrorKind};
+use keyhole_core::{CallError, Failure, Outcome, Reason, StoreErrorKind};
 use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 
@@ -15,6 +15,30 @@ use crate::planner::breaker::Witnesses;
 use crate::planner::group::{GroupId, Settings};
 use crate::planner::pass::{Answer, answer_of};
 use crate::planner::queue::Taken;
+
+/// A request that may be answered later.
+struct Troubled {
+    asked: Asked,
+    trouble: Trouble,
+    rest: Option<Duration>,
+    /// What its own objects are told.
+    own: Failure,
+    /// What objects are told that wait for the same store.
+    to_all: Failure,
+}
+
+/// What one answer says to everybody who needs the store. A plugin's text about one entry may name it, and
+/// others, of other tenants, have nothing to do with it; what the host found names the host alone.
+fn told_to_all(kind: &StoreErrorKind, trouble: Trouble) -> Failure {
+    match (kind, trouble) {
+        (StoreErrorKind::Host(error), _) => Failure::from(&**error),
+        (_, Trouble::Throttled) => Failure::new(Reason::Throttled, "the store asks for fewer calls"),
+        (_, Trouble::Away | Trouble::Host) => Failure::new(
+            Reason::Unavailable,
+            "the store cannot answer at the moment; it failed for several entries in a row",
+        ),
+    }
+}
 
 impl Planner {
     pub(super) fn call_ended(&mut self, ended: Result<(Id, Ended), JoinError>, now: Instant) {
@@ -97,7 +121,13 @@ impl Planner {
                 Err(error) => match trouble_of(&error.kind) {
                     Some((trouble, rest)) => {
                         word.throttled += usize::from(trouble == Trouble::Throttled);
-                        troubled.push((asked, trouble, rest, Failure::from(&error)));
+                        troubled.push(Troubled {
+                            asked,
+                            trouble,
+                            rest,
+                            to_all: told_to_all(&error.kind, trouble),
+                            own: Failure::from(&error),
+                        });
                     }
                     None => {
                         word.answered += 1;
@@ -120,23 +150,25 @@ impl Planner {
 
     /// Pauses once for each kind of trouble, for the longest rest that is asked for, and then asks again for
     /// what met it, if that is worth waiting for.
-    fn again(&mut self, source: Source, troubled: Vec<(Asked, Trouble, Option<Duration>, Failure)>, now: Instant) {
+    fn again(&mut self, source: Source, troubled: Vec<Troubled>, now: Instant) {
         let mut waits = Vec::new();
         for kind in [Trouble::Throttled, Trouble::Away, Trouble::Host] {
-            let met = || troubled.iter().filter(|(_, trouble, ..)| *trouble == kind);
-            if let Some((.., failure)) = met().next_back() {
-                let longest = met().filter_map(|(_, _, rest, _)| *rest).max();
-                let failure = failure.clone();
-                waits.push((kind, self.pause(source, kind, &failure, longest, now)));
+            let met = || troubled.iter().filter(|troubled| troubled.trouble == kind);
+            if let Some(last) = met().next_back() {
+                let longest = met().filter_map(|troubled| troubled.rest).max();
+                waits.push((kind, self.pause(source, kind, &last.to_all, longest, now)));
             }
         }
         if troubled.is_empty() {
             return;
         }
         let refusal = self.refusal(source.group, now).map(Answer::CallFailed);
-        for (asked, trouble, _, failure) in troubled {
+        for Troubled {
+            asked, trouble, own, ..
+        } in troubled
+        {
             let is_worth_it = waits.iter().any(|&(kind, is_short)| kind == trouble && is_short);
-            let own = Answer::Failed(failure);
+            let own = Answer::Failed(own);
             let answer = refusal.as_ref().or((!is_worth_it).then_some(&own));
             self.ask_again_or_fail(source.group, asked, trouble, answer, &own, now);
         }

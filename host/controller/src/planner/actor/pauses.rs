@@ -61,11 +61,14 @@ impl Word {
 impl Planner {
     /// Takes note of what a call cost, and of its store if it answered.
     pub(super) fn heard(&mut self, source: Source, word: Word, now: Instant) {
-        // A call that was cut short by throttling cost less than it would have.
-        if let Some(group) = self.groups.get_mut(source.group)
-            && (word.throttled == 0 && word.answered > 0 || word.cost > word.expected)
-        {
-            group.cost.learn(word.load, word.cost);
+        if let Some(group) = self.groups.get_mut(source.group) {
+            if word.throttled == 0 && word.answered > 0 || word.cost > word.expected {
+                group.cost.learn(word.load, word.cost);
+            } else if word.throttled > 0 && word.answered == 0 {
+                // Cut short by throttling, it cost less than it would have. That it got nothing done says that
+                // it was too large.
+                group.cost.learn(word.load, word.expected);
+            }
         }
         if let Some(store) = self.stores.get_mut(source.store)
             && (word.answered > 0 || word.throttled > 0)

@@ -160,3 +160,35 @@ async fn what_another_role_of_the_account_finds_is_told_to_all() {
     }
     assert_eq!(store.count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_text_about_one_entry_is_told_to_its_own_objects_alone() {
+    let (mut rig, store) = (Rig::new(), Store::new());
+    store.answer_each(ms(5), |key| {
+        Outcome::Failed(StoreError {
+            message: format!("cannot read {key}"),
+            ..error(StoreErrorKind::Unavailable(None))
+        })
+    });
+    for number in 0..3 {
+        let (name, key) = (format!("o{number}"), format!("team-{number}"));
+        rig.new_object(&object(&name, &[&key]).every(s(60)), &store).await;
+    }
+    let (mut own, mut common) = (0, 0);
+    let end = Instant::now() + s(300);
+    while let Ok(Some(delivery)) = tokio::time::timeout_at(end, rig.deliveries.recv()).await {
+        let number = delivery.plan.key.name.trim_start_matches('o').to_owned();
+        for failure in failures(&delivery) {
+            match failure.message.split_once("team-") {
+                Some((_, whose)) => {
+                    assert_eq!(whose, number, "{failure:?}");
+                    own += 1;
+                }
+                None => common += 1,
+            }
+        }
+        let first = failures(&delivery)[0].clone();
+        rig.planner.done(delivery.done(Err(first))).await.unwrap();
+    }
+    assert!(own + common > 3 && common > 0, "{own} {common}");
+}

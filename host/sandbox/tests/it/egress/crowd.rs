@@ -61,7 +61,7 @@ async fn whoever_makes_a_call_sees_its_exchanges_while_it_runs_and_when_it_was_g
         keys(&["k"]),
     );
     let all_begun = tokio::time::timeout(Duration::from_secs(20), async {
-        while call.exchanges.count() < 3 {
+        while call.exchanges.succeeded() < 3 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
