@@ -278,17 +278,28 @@ impl Watches {
     }
 
     async fn follow<K: Watched>(self, api: Api<K>, config: watcher::Config, namespace: Option<Arc<str>>) {
-        // A watch that works again says nothing by itself until something changes, and a new one begins with
-        // a list.
-        while let Ended::Lost(change) = self.follow_once(api.clone(), config.clone(), &namespace).await {
-            tracing::warn!(
-                resource = K::RESOURCE,
-                namespace = namespace.as_deref(),
-                "the watch has not worked for {} s; objects of namespaces that it is about are not served until it does",
-                OUTAGE.as_secs()
-            );
-            if !self.send(change).await {
-                return;
+        // A watch that works again says nothing by itself until something changes. So one that failed for long
+        // is doubted, and a new one, which begins with a list, shows which of the two it is.
+        let mut is_doubted = false;
+        loop {
+            match self
+                .follow_once(api.clone(), config.clone(), &namespace, is_doubted)
+                .await
+            {
+                Ended::ForGood => return,
+                Ended::Doubtful => is_doubted = true,
+                Ended::Lost(change) => {
+                    tracing::warn!(
+                        resource = K::RESOURCE,
+                        namespace = namespace.as_deref(),
+                        "the watch has not worked for {} s; objects of namespaces that it is about are not served until it does",
+                        OUTAGE.as_secs()
+                    );
+                    is_doubted = false;
+                    if !self.send(change).await {
+                        return;
+                    }
+                }
             }
         }
     }
@@ -298,6 +309,7 @@ impl Watches {
         api: Api<K>,
         config: watcher::Config,
         namespace: &Option<Arc<str>>,
+        mut is_doubted: bool,
     ) -> Ended {
         let seen = self.metrics.watch_events.with_label_values(&[K::RESOURCE]);
         let errors = self.metrics.watch_errors.with_label_values(&[K::RESOURCE]);
@@ -308,6 +320,7 @@ impl Watches {
             // That a list begins says nothing: it has not been asked for yet.
             if !matches!(event, Err(_) | Ok(Event::Init)) {
                 outage = Outage::default();
+                is_doubted = false;
             }
             let change = match event {
                 Ok(Event::Init) => {
@@ -332,12 +345,12 @@ impl Watches {
                     errors.inc();
                     let error = describe(error);
                     tracing::warn!(resource = K::RESOURCE, namespace = namespace.as_deref(), %error, "watch interrupted; connecting again");
-                    if outage.goes_on(Instant::now())
-                        && let Some(lost) = K::lost(namespace.clone())
-                    {
-                        return Ended::Lost(lost);
+                    let goes_on = outage.goes_on(Instant::now());
+                    match K::lost(namespace.clone()) {
+                        Some(lost) if is_doubted => return Ended::Lost(lost),
+                        Some(_) if goes_on => return Ended::Doubtful,
+                        _ => None,
                     }
-                    None
                 }
             };
             let Some(change) = change else { continue };
@@ -360,6 +373,8 @@ impl Watches {
 enum Ended {
     /// The host stops.
     ForGood,
+    /// It seems not to have worked for long, or has been cut off again and again while nothing happened.
+    Doubtful,
     /// It has not worked for too long.
     Lost(Change),
 }

@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 #[derive(Clone)]
 struct Server {
     answers: Arc<AtomicBool>,
+    /// Watches are cut off after this time, without an end of their own.
+    cuts_after: Option<Duration>,
 }
 
 impl tower_service::Service<Request<Body>> for Server {
@@ -37,12 +39,20 @@ impl tower_service::Service<Request<Body>> for Server {
             ),
             false => (StatusCode::FORBIDDEN, json!({"code": 403, "message": "no"})),
         };
+        let cuts_after = self.cuts_after;
         Box::pin(async move {
-            if watches && status == StatusCode::OK {
-                return std::future::pending().await;
+            let answer = |status: StatusCode, body: &serde_json::Value| {
+                let body = Body::from(serde_json::to_vec(body).unwrap());
+                Ok(Response::builder().status(status).body(body).unwrap())
+            };
+            match cuts_after {
+                _ if !watches || status != StatusCode::OK => answer(status, &body),
+                None => std::future::pending().await,
+                Some(time) => {
+                    tokio::time::sleep(time).await;
+                    answer(StatusCode::BAD_GATEWAY, &json!({"code": 502, "message": "cut off"}))
+                }
             }
-            let body = Body::from(serde_json::to_vec(&body).unwrap());
-            Ok(Response::builder().status(status).body(body).unwrap())
         })
     }
 }
@@ -56,21 +66,45 @@ fn word(change: Option<Change>) -> String {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn namespaces_that_cannot_be_watched_for_a_minute_are_lost_until_they_are_listed_again() {
-    let answers = Arc::new(AtomicBool::new(false));
-    let server = Server {
-        answers: Arc::clone(&answers),
-    };
+fn watching(server: Server) -> (Watches, mpsc::Receiver<Change>, CancellationToken) {
     let client = Client::new(server, "default");
     let objects = ObjectMetrics {
         enabled: false,
         deprecated_names: false,
     };
     let metrics = Arc::new(Metrics::new(&Registry::new(), objects).unwrap());
-    let (sender, mut changes) = mpsc::channel(QUEUE);
+    let (sender, changes) = mpsc::channel(QUEUE);
     let stop = CancellationToken::new();
     let watches = Watches::new(client, sender, metrics, Policy::default(), stop.clone());
+    (watches, changes, stop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_watch_that_is_cut_off_again_and_again_is_listed_anew_and_not_lost() {
+    let server = Server {
+        answers: Arc::new(AtomicBool::new(true)),
+        cuts_after: Some(Duration::from_secs(40)),
+    };
+    let (watches, mut changes, stop) = watching(server);
+    let began = Instant::now();
+    let watch = tokio::spawn(watches.namespaces(None));
+    for _ in 0..5 {
+        assert_eq!(word(changes.recv().await), "namespace team");
+        assert_eq!(word(changes.recv().await), "listed 1");
+    }
+    assert!(began.elapsed() >= 4 * OUTAGE, "{:?}", began.elapsed());
+    stop.cancel();
+    watch.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn namespaces_that_cannot_be_watched_for_a_minute_are_lost_until_they_are_listed_again() {
+    let answers = Arc::new(AtomicBool::new(false));
+    let server = Server {
+        answers: Arc::clone(&answers),
+        cuts_after: None,
+    };
+    let (watches, mut changes, stop) = watching(server);
     let began = Instant::now();
     let watch = tokio::spawn(watches.namespaces(None));
     for _ in 0..2 {
