@@ -215,7 +215,11 @@ impl Writer {
                 },
                 Some(Wrote::Marked(other(&secret))),
             ),
-            Err(_) => unmarked(),
+            Err(ApiError::Conflict | ApiError::NotFound) => unmarked(),
+            Err(error) => {
+                tell_unlabelled(key, &error, &secret.data);
+                unmarked()
+            }
         }
     }
 
@@ -272,7 +276,11 @@ impl Writer {
                         return right(held(&version, Standing::Ours), Some(Wrote::Marked(other(&existing))));
                     }
                     Err(ApiError::Conflict | ApiError::NotFound) => {}
-                    Err(error) => return refused("update", error),
+                    // The Secret holds what it should; that it lacks a label is no failure of the object.
+                    Err(error) => {
+                        tell_unlabelled(key, &error, &desired.data);
+                        return right(held(existing.resource_version(), Standing::Unmarked), None);
+                    }
                 },
                 Decision::Wait(failure) | Decision::Refuse(failure) => return failed(failure),
                 Decision::Replace(replacement) => match self.cluster.replace(key, &replacement).await {
@@ -304,6 +312,12 @@ impl Writer {
     fn digest(&self, data: &BTreeMap<String, SecretBytes>, type_name: &str) -> ContentDigest {
         self.content.digest(data, &[type_name])
     }
+}
+
+/// The rate of labels bounds how often this is said.
+fn tell_unlabelled(key: &ObjectKey, error: &ApiError, data: &BTreeMap<String, SecretBytes>) {
+    let why = refusal("label", key, error, Some(data)).message;
+    tracing::warn!(object = %key, why, "the Secret is as it should be, but lacks our label; it is tried again at the next sync");
 }
 
 /// Who else writes the Secret.
