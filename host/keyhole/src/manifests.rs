@@ -108,20 +108,21 @@ fn rules(list_secrets: bool) -> Vec<Value> {
 /// Namespaces are objects of the cluster, so the right to see some of them is the cluster's to give. A list or
 /// watch of a single one by name is allowed by its name in `resourceNames`.
 fn watch_of_namespaces(names: &[String]) -> Value {
-    let mut rule = json!({ "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"] });
-    if !names.is_empty() {
-        rule["resourceNames"] = json!(names);
+    let verbs = ["list", "watch"];
+    if names.is_empty() {
+        json!({ "apiGroups": [""], "resources": ["namespaces"], "verbs": verbs })
+    } else {
+        json!({ "apiGroups": [""], "resources": ["namespaces"], "verbs": verbs, "resourceNames": names })
     }
-    rule
 }
 
 /// A role with these rules for the operator, in one namespace or in the whole cluster.
 fn granted(namespace: Option<&str>, rules: Vec<Value>) -> [Value; 2] {
     let prefix = if namespace.is_some() { "" } else { "Cluster" };
-    let mut metadata = json!({ "name": NAME, "labels": labels() });
-    if let Some(namespace) = namespace {
-        metadata["namespace"] = json!(namespace);
-    }
+    let metadata = match namespace {
+        None => json!({ "name": NAME, "labels": labels() }),
+        Some(namespace) => json!({ "name": NAME, "namespace": namespace, "labels": labels() }),
+    };
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": format!("{prefix}Role"),

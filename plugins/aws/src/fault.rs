@@ -99,9 +99,7 @@ impl Fault {
             "ResourceNotFoundException" | "ParameterNotFound" | "ParameterVersionNotFound" => Class::NotFound,
             "InvalidRequestException" => Class::NotReadable,
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation"
-                if self.mentions("access to kms")
-                    || self.mentions("kms:")
-                    || self.mentions("customer master key") =>
+                if self.mentions("access to kms") || self.mentions("kms:") || self.mentions("customer master key") =>
             {
                 Class::KeyDenied
             }
