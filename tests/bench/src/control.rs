@@ -95,7 +95,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         "RSS",
     ]);
     println!(
-        "An idle host with the plugin loaded: {} MiB RSS.\n",
+        "An idle host with the built-in plugins loaded: {} MiB RSS.\n",
         idle_rss().await? / 1024
     );
     for scenario in &arguments.scenarios {
