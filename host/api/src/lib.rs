@@ -18,6 +18,7 @@
     )
 )]
 
+mod backend_plugin;
 mod condition;
 pub mod crd;
 mod duration;
@@ -29,6 +30,10 @@ mod status;
 mod time;
 mod unserved;
 
+pub use backend_plugin::{
+    AuthGrant, AwsAuth, BackendPlugin, BackendPluginSpec, BackendPluginStatus, ConfigMapSource, FileSource, HeaderAuth,
+    LimitsGrant, OciSource, PluginGrant, PluginSource, SecretKeyRef, TokenAuth, Verify,
+};
 pub use condition::{Condition, ConditionStatus};
 pub use crd::{crds, crds_yaml, external_secret_crd, to_yaml};
 pub use duration::{InvalidDuration, parse_duration};

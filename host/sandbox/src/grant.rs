@@ -4,7 +4,9 @@
 //! nothing else. The default grant allows nothing, so forgetting a field can only take away.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use http::HeaderName;
 use ipnet::IpNet;
 use keyhole_core::SecretBytes;
 use keyhole_core::host_pattern::HostPattern;
@@ -20,6 +22,12 @@ pub struct Grant {
     pub private_addresses: PrivateAddresses,
     /// AWS services for which the host signs.
     pub aws: Vec<AwsGrant>,
+    /// Headers that the host sets on the way out.
+    pub headers: Vec<HeaderGrant>,
+    /// The audience of the token that the plugin is handed as `service-account-token`, if it is.
+    pub token: Option<Arc<str>>,
+    /// Whether objects may name a service account of their namespace in place of the operator's.
+    pub service_accounts: bool,
     /// Credentials that the plugin sees, by name, for `credentials.get`. Empty for most plugins.
     pub exposed: BTreeMap<String, SecretBytes>,
     /// Certificate authorities, in PEM, that are trusted beside the system's for this plugin's hosts.
@@ -48,4 +56,34 @@ pub struct AwsGrant {
     pub service: String,
     /// Action names as in `X-Amz-Target` without their prefix, e.g. `GetSecretValue`.
     pub actions: Vec<String>,
+}
+
+/// One header that the host sets, so that the plugin never sees the credential in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderGrant {
+    /// Its name.
+    pub name: HeaderName,
+    /// Text before the credential, e.g. `Bearer `.
+    pub prefix: String,
+    /// What follows it.
+    pub credential: Credential,
+    /// The hosts that get it; all granted hosts if there are none.
+    pub hosts: Vec<HostPattern>,
+}
+
+/// Where a credential is found. Holds no secret itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Credential {
+    /// An entry of a Secret in the operator's namespace.
+    Secret {
+        /// Name of the Secret.
+        name: Arc<str>,
+        /// Entry of its data.
+        key: Arc<str>,
+    },
+    /// A bound token of the call's service account, or of the operator's own where the call has none.
+    Token {
+        /// For whom the token is.
+        audience: Arc<str>,
+    },
 }

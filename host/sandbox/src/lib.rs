@@ -42,7 +42,7 @@ pub use component::Component;
 pub use description::{BackendType, CredentialWant, DESCRIPTION_LIMIT, Description};
 pub use egress::EndpointOverrides;
 pub use engine::{Engine, EngineConfig, Pooling};
-pub use grant::{AwsGrant, Grant, PrivateAddresses};
+pub use grant::{AwsGrant, Credential, Grant, HeaderGrant, PrivateAddresses};
 pub use load_error::LoadError;
 pub use plugin::Plugin;
 pub use ports::{AwsSessions, CallObserver, Ports};
