@@ -37,3 +37,4 @@ pub use policy::{GrantError, Policy};
 pub use proxy::Proxy;
 pub use record::Record;
 pub use resolve::{Resolve, SystemResolver};
+pub use tls::client_tls;
