@@ -11,7 +11,7 @@ use keyhole_plugins::{
     CompileCache, Compiler, Defaults, Demands, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources,
 };
 use keyhole_sandbox::egress::Network;
-use keyhole_sandbox::{CallObserver, Engine, EngineConfig, Ports, ScriptLimits};
+use keyhole_sandbox::{CallObserver, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
 use serde_json::{Map, json};
 
 use crate::args::{AwsArgs, PluginArgs};
@@ -90,6 +90,7 @@ impl Host {
             cache,
             ports: Ports {
                 sessions: Arc::new(identities),
+                credentials: Arc::new(NoCredentials),
                 endpoints,
                 network: Network::through(proxy.as_ref()),
                 api_server,
