@@ -12,9 +12,12 @@
 mod bench;
 mod cargo;
 mod catalogue;
+mod contract;
 mod demo;
 mod generate;
+mod pages;
 mod progress;
+mod sources;
 mod tally;
 mod test;
 mod tools;

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use keyhole_identity::{Identities, IdentityConfig, profile_region};
 use keyhole_plugins::{CompileCache, Compiler, Defaults, LazyScript, LiveSet, Loader, PluginSpec, Source};
 use keyhole_sandbox::egress::Network;
-use keyhole_sandbox::{CallObserver, Engine, EngineConfig, Ports, ScriptLimits};
+use keyhole_sandbox::{CallObserver, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
 use serde_json::{Map, json};
 
 use crate::args::{AwsArgs, PluginArgs};
@@ -81,6 +81,7 @@ impl Host {
             cache,
             ports: Ports {
                 sessions: Arc::new(identities),
+                credentials: Arc::new(NoCredentials),
                 endpoints,
                 network: Network::through(proxy.as_ref()),
                 api_server,
