@@ -221,11 +221,8 @@ mod tests {
                 "headers": {"Content-Type": "application/x-www-form-urlencoded"}}),
             json!({"value": "/a~1b/~0"}),
         ] {
-            assert!(
-                problems(settings.clone()).is_empty(),
-                "{settings}: {:?}",
-                problems(settings)
-            );
+            let found = problems(settings.clone());
+            assert!(found.is_empty(), "{settings}: {found:?}");
         }
     }
 

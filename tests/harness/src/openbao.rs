@@ -90,6 +90,12 @@ impl OpenBao {
         &self.endpoint
     }
 
+    /// A token that may do everything.
+    #[must_use]
+    pub fn root_token(&self) -> &str {
+        &self.root_token
+    }
+
     /// Asks the API as root; `namespace` is OpenBao's own. Every answer that is no success is an error.
     pub async fn call(&self, method: Method, namespace: &str, path: &str, body: Json) -> anyhow::Result<Json> {
         let url = format!("{}/v1/{path}", self.endpoint);
