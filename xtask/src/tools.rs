@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment};
+use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment, OpenBao};
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 
@@ -16,6 +16,8 @@ pub struct Needs {
     pub control_plane: bool,
     /// moto.
     pub moto: bool,
+    /// OpenBao.
+    pub openbao: bool,
 }
 
 /// Checks, and adds the wasm target when rustup can.
@@ -27,9 +29,13 @@ pub fn check(needs: Needs) -> anyhow::Result<()> {
     if needs.control_plane && ControlPlaneBinaries::find()?.is_none() && !answers("go", &["version"]) {
         missing.push("Go builds the test control plane: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
     }
-    if needs.moto && MotoEnvironment::find()?.is_none() && !answers("python3", &["-c", "import venv, ensurepip"]) {
-        missing
-            .push("Python 3 with venv runs moto: install it (Debian and Ubuntu: apt install python3-venv)".to_owned());
+    let lacks_moto = needs.moto && MotoEnvironment::find()?.is_none();
+    let lacks_openbao = needs.openbao && OpenBao::find()?.is_none();
+    if (lacks_moto || lacks_openbao) && !answers("python3", &["-c", "import venv, ensurepip"]) {
+        missing.push(
+            "Python 3 with venv brings moto and OpenBao: install it (Debian and Ubuntu: apt install python3-venv)"
+                .to_owned(),
+        );
     }
     if missing.is_empty() {
         return Ok(());
