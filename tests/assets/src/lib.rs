@@ -11,9 +11,11 @@
 
 mod cache;
 mod control_plane;
+mod kubectl;
 mod moto;
 mod run;
 
 pub use cache::{Lock, root};
 pub use control_plane::ControlPlaneBinaries;
+pub use kubectl::Kubectl;
 pub use moto::MotoEnvironment;

@@ -1,0 +1,3 @@
+//! Plugins that are installed by an object, from outside.
+
+mod guide;
