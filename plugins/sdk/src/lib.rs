@@ -51,8 +51,8 @@
 //! * Do not retry, cache or pace: the host does. Switch the retries of a vendor's SDK off.
 //! * One request that fails must not take the others with it: answer [`Outcome::Failed`] for it.
 //! * An [`Error`]'s message ends up on the user's object. It must hold no part of a secret.
-//! * HTTP goes through `wasi:http`; the crate `wstd` is a convenient client. The host adds TLS and,
-//!   where granted, credentials.
+//! * HTTP goes through `wasi:http`; [`http`] is a client for it. The host adds TLS and, where granted,
+//!   credentials.
 
 #![cfg_attr(
     test,
@@ -72,10 +72,13 @@ mod description;
 mod error;
 #[doc(hidden)]
 pub mod glue;
+pub mod http;
 pub mod log;
 mod outcome;
 mod request;
 pub mod session;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
 pub use backend::{Backend, NoOptions, each};
 pub use description::Description;

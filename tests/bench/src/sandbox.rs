@@ -18,7 +18,7 @@ use keyhole_core::request::{JsonText, Request, Selector};
 use keyhole_core::{CallError, Identity, Outcome, PluginId};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    AwsSessions, Call, Component, EndpointOverrides, Engine, EngineConfig, Grant, PlannedRequest, Plugin, Ports,
+    AwsSessions, Call, Component, EndpointOverrides, Engine, EngineConfig, Grant, NoCredentials, PlannedRequest, Plugin, Ports,
 };
 use tokio::net::TcpListener;
 
@@ -275,6 +275,7 @@ impl Store {
         let overrides = EndpointOverrides::from_env(|name| (name == "AWS_ENDPOINT_URL").then(|| endpoint.clone()));
         Ports {
             sessions: Arc::new(FixedSession),
+            credentials: Arc::new(NoCredentials),
             endpoints: overrides.unwrap_or_default(),
             network: Network::direct(),
             api_server: Vec::new(),
