@@ -11,6 +11,7 @@
 
 mod cache;
 mod control_plane;
+mod kubectl;
 mod moto;
 mod openbao;
 mod python;
@@ -19,6 +20,7 @@ mod run;
 
 pub use cache::{Lock, root};
 pub use control_plane::ControlPlaneBinaries;
+pub use kubectl::Kubectl;
 pub use moto::MotoEnvironment;
 pub use openbao::OpenBao;
 pub use python::PythonEnvironment;
