@@ -26,6 +26,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
         control_plane: true,
         moto: false,
         openbao: false,
+        registry: false,
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;

@@ -20,6 +20,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         control_plane: true,
         moto: true,
         openbao: true,
+        registry: true,
     };
     tools::check(needs)?;
     let progress = Progress::start();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment, OpenBao};
+use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment, OpenBao, RegistryBinaries};
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 
@@ -18,6 +18,8 @@ pub struct Needs {
     pub moto: bool,
     /// OpenBao.
     pub openbao: bool,
+    /// A registry, and cosign.
+    pub registry: bool,
 }
 
 /// Checks, and adds the wasm target when rustup can.
@@ -26,8 +28,10 @@ pub fn check(needs: Needs) -> anyhow::Result<()> {
     if let Err(error) = wasm_target() {
         missing.push(format!("{error:#}"));
     }
-    if needs.control_plane && ControlPlaneBinaries::find()?.is_none() && !answers("go", &["version"]) {
-        missing.push("Go builds the test control plane: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
+    let control_plane = needs.control_plane && ControlPlaneBinaries::find()?.is_none();
+    let registry = needs.registry && RegistryBinaries::find()?.is_none();
+    if (control_plane || registry) && !answers("go", &["version"]) {
+        missing.push("Go builds the test control plane, the registry and cosign: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
     }
     let lacks_moto = needs.moto && MotoEnvironment::find()?.is_none();
     let lacks_openbao = needs.openbao && OpenBao::find()?.is_none();
