@@ -25,6 +25,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     let needs = Needs {
         control_plane: true,
         moto: false,
+        examples: false,
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;

@@ -7,6 +7,7 @@ use clap::Args;
 use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment};
 
 use crate::cargo::{binaries, cargo, run as run_command};
+use crate::examples;
 use crate::progress::Progress;
 use crate::tools::{self, Needs};
 
@@ -42,6 +43,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let needs = Needs {
         control_plane: context.is_none(),
         moto: aws == "moto",
+        examples: false,
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;
@@ -65,9 +67,16 @@ pub fn prepare(progress: Progress, needs: Needs) -> anyhow::Result<()> {
     });
     let moto = (needs.moto && MotoEnvironment::find()?.is_none())
         .then(|| progress.background("Python environment with moto (once)", MotoEnvironment::ensure));
+    let examples = (needs.examples && !examples::are_built()?).then(|| {
+        progress.background(
+            "examples in JavaScript, Python and Go (once for each change)",
+            examples::build,
+        )
+    });
     progress.say("building Keyhole");
     run_command(&mut cargo(["build", "--workspace"]))?;
     progress.say("built");
+    examples.map(crate::progress::Background::join).transpose()?;
     moto.map(crate::progress::Background::join).transpose()?;
     control_plane.map(crate::progress::Background::join).transpose()?;
     Ok(())

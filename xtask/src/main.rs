@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask demo | test | bench | generate`.
+//! The project's commands: `cargo xtask demo | test | bench | examples | generate`.
 //!
 //! Each checks for what it needs before it starts anything, adds what it can (the wasm target, the
 //! Kubernetes binaries, the Python environment) and says in one line how to get what it cannot.
@@ -14,6 +14,7 @@ mod cargo;
 mod catalogue;
 mod contract;
 mod demo;
+mod examples;
 mod generate;
 mod pages;
 mod progress;
@@ -42,6 +43,8 @@ enum Command {
     Test,
     /// Measure, and print a table
     Bench(bench::BenchArgs),
+    /// Build the examples in JavaScript, Python and Go, and print where they are
+    Examples,
     /// Write what is generated from the code: CRDs, manifests, reference
     Generate(generate::GenerateArgs),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args).map(done),
         Command::Test => test::run(),
         Command::Bench(args) => bench::run(args).map(done),
+        Command::Examples => examples::run().map(done),
         Command::Generate(args) => generate::run(args).map(done),
     };
     outcome.unwrap_or_else(|error| {

@@ -19,6 +19,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     let needs = Needs {
         control_plane: true,
         moto: true,
+        examples: true,
     };
     tools::check(needs)?;
     let progress = Progress::start();
