@@ -27,6 +27,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
         moto: false,
         openbao: false,
         registry: false,
+        examples: false,
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;

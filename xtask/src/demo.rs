@@ -7,6 +7,7 @@ use clap::Args;
 use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment, OpenBao, RegistryBinaries};
 
 use crate::cargo::{binaries, cargo, run as run_command};
+use crate::examples;
 use crate::progress::Progress;
 use crate::tools::{self, Needs};
 
@@ -44,6 +45,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         moto: aws == "moto",
         openbao: false,
         registry: false,
+        examples: false,
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;
@@ -75,9 +77,16 @@ pub fn prepare(progress: Progress, needs: Needs) -> anyhow::Result<()> {
         .then(|| progress.background("Python environment with moto (once)", MotoEnvironment::ensure));
     let openbao =
         (needs.openbao && OpenBao::find()?.is_none()).then(|| progress.background("OpenBao (once)", OpenBao::ensure));
+    let examples = (needs.examples && !examples::are_built()?).then(|| {
+        progress.background(
+            "examples in JavaScript, Python and Go (once for each change)",
+            examples::build,
+        )
+    });
     progress.say("building Keyhole");
     run_command(&mut cargo(["build", "--workspace"]))?;
     progress.say("built");
+    examples.map(crate::progress::Background::join).transpose()?;
     moto.map(crate::progress::Background::join).transpose()?;
     openbao.map(crate::progress::Background::join).transpose()?;
     control_plane.map(crate::progress::Background::join).transpose()?;

@@ -21,6 +21,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         moto: true,
         openbao: true,
         registry: true,
+        examples: true,
     };
     tools::check(needs)?;
     let progress = Progress::start();
