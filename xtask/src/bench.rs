@@ -24,8 +24,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     let BenchArgs { args } = args;
     let needs = Needs {
         control_plane: true,
-        moto: false,
-        registry: false,
+        ..Needs::default()
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;

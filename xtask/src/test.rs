@@ -20,6 +20,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
         control_plane: true,
         moto: true,
         registry: true,
+        openbao: true,
+        kubectl: true,
     };
     tools::check(needs)?;
     let progress = Progress::start();

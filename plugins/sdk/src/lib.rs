@@ -88,10 +88,12 @@ pub use request::{Call, Request, Selector};
 
 /// Makes a type that implements [`Backend`] the plugin. Call it once, anywhere in the crate.
 ///
-/// Outside WebAssembly it does nothing, so a plugin's unit tests run natively.
+/// Outside WebAssembly it only checks the type, so a plugin's unit tests run natively.
 #[macro_export]
 macro_rules! export {
     ($backend:ty) => {
+        const _: fn() -> $crate::Description = <$backend as $crate::Backend>::describe;
+
         #[cfg(target_family = "wasm")]
         const _: () = {
             type KeyholeComponent = $crate::glue::Component<$backend>;

@@ -1,5 +1,4 @@
-//! What tests need and cargo does not build: the Kubernetes binaries, a registry with cosign, and the moto
-//! environment.
+//! What tests need and cargo does not build: the Kubernetes binaries, a registry with cosign, moto and OpenBao.
 //!
 //! They take minutes to make and hardly ever change, so they live in a cache folder outside `target/`, keyed
 //! by what they are made from, and survive `cargo clean` and fresh clones. A file lock lets parallel runs
@@ -14,6 +13,8 @@ mod cache;
 mod control_plane;
 mod kubectl;
 mod moto;
+mod openbao;
+mod python;
 mod registry;
 mod run;
 
@@ -21,4 +22,6 @@ pub use cache::{Lock, root};
 pub use control_plane::ControlPlaneBinaries;
 pub use kubectl::Kubectl;
 pub use moto::MotoEnvironment;
+pub use openbao::OpenBao;
+pub use python::PythonEnvironment;
 pub use registry::RegistryBinaries;

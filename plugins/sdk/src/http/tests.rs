@@ -173,6 +173,27 @@ fn a_key_cannot_leave_its_folder() {
 }
 
 #[test]
+fn a_path_is_put_together_with_one_slash_between() {
+    let store = Http::serve(|_| Answer::status(200));
+    for (address, parts, path) in [
+        ("https://store.example", ["v1/s", "", "/a b"], "/v1/s/a%20b"),
+        ("https://store.example/", ["v1/s", "team/", "a"], "/v1/s/team/a"),
+        ("https://store.example/x/", ["", "", ""], "/x/"),
+    ] {
+        let request = parts.iter().fold(get(address), |request, part| request.path(part));
+        request.send().unwrap();
+        assert_eq!(store.requests().pop().unwrap().path(), path);
+    }
+    let error = get("https://store.example")
+        .path("team")
+        .path("../b")
+        .send()
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid("/key".to_owned()));
+    assert_eq!(store.requests().len(), 3);
+}
+
+#[test]
 fn without_a_script_there_is_no_answer() {
     drop(Http::serve(|_| Answer::status(200)));
     let error = get(URL).send().unwrap_err();
