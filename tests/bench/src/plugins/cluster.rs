@@ -48,7 +48,9 @@ struct Bench {
 pub async fn measure(plugins: usize) -> anyhow::Result<()> {
     let bench = Bench::start().await?;
     let rust = std::fs::read(plugin_file("example-rust")?)?;
-    bench.install_file("steady", "exampleRust", &distinct(&rust, "steady")).await?;
+    bench
+        .install_file("steady", "exampleRust", &distinct(&rust, "steady"))
+        .await?;
     for number in 0..OBJECTS {
         bench.store.set(&format!("group-{number}/key"), "value");
         // Settings of its own, so a group with ticks of its own.
@@ -63,9 +65,10 @@ pub async fn measure(plugins: usize) -> anyhow::Result<()> {
     bench.secret(&format!("steady-{}", OBJECTS - 1)).await?;
 
     let mut table = Table::new(&["what", "measured"]);
-    table.row(["from a registry's artifact to the first Secret, Rust, compile included".to_owned(), {
-        format!("{:.2} s", bench.install_from_registry(&rust).await?.as_secs_f64())
-    }]);
+    table.row([
+        "from a registry's artifact to the first Secret, Rust, compile included".to_owned(),
+        { format!("{:.2} s", bench.install_from_registry(&rust).await?.as_secs_f64()) },
+    ]);
 
     let quiet = bench.longest_gap(tokio::time::sleep(Duration::from_secs(10))).await.0;
     let before = machine::rss_kib(bench.host.id());
@@ -73,18 +76,32 @@ pub async fn measure(plugins: usize) -> anyhow::Result<()> {
     let (gap, took) = bench
         .longest_gap(async {
             let began = Instant::now();
-            bench.install_file("javascript", "exampleJavascript", &javascript).await?;
+            bench
+                .install_file("javascript", "exampleJavascript", &javascript)
+                .await?;
             anyhow::Ok(began.elapsed())
         })
         .await;
     let after = machine::rss_kib(bench.host.id());
     let code = bench.largest_code()?;
     for (what, measured) in [
-        (format!("longest gap between syncs of {OBJECTS} objects, once a second each, nothing else to do"), millis(quiet)),
-        ("the same while a JavaScript plugin is compiled and loaded".to_owned(), millis(gap)),
+        (
+            format!("longest gap between syncs of {OBJECTS} objects, once a second each, nothing else to do"),
+            millis(quiet),
+        ),
+        (
+            "the same while a JavaScript plugin is compiled and loaded".to_owned(),
+            millis(gap),
+        ),
         ("which takes".to_owned(), format!("{:.1} s", took?.as_secs_f64())),
-        ("and adds to the host's memory".to_owned(), format!("{} MiB", after.saturating_sub(before) / 1024)),
-        ("of which its machine code, mapped from a file, is up to".to_owned(), format!("{} MiB", code >> 20)),
+        (
+            "and adds to the host's memory".to_owned(),
+            format!("{} MiB", after.saturating_sub(before) / 1024),
+        ),
+        (
+            "of which its machine code, mapped from a file, is up to".to_owned(),
+            format!("{} MiB", code >> 20),
+        ),
     ] {
         table.row([what, measured]);
     }
@@ -166,7 +183,11 @@ impl Bench {
     /// Installs a plugin, and waits until it serves. It claims `backend_type`, or one that is its own.
     async fn install(&self, name: &str, backend_type: &str, source: Json) -> anyhow::Result<()> {
         let address = self.store.address();
-        let types = if backend_type.is_empty() { json!([]) } else { json!([backend_type]) };
+        let types = if backend_type.is_empty() {
+            json!([])
+        } else {
+            json!([backend_type])
+        };
         self.apply(json!({
             "apiVersion": "kubernetes-client.io/v1alpha1",
             "kind": "BackendPlugin",
@@ -193,7 +214,8 @@ impl Bench {
     async fn install_file(&self, name: &str, backend_type: &str, wasm: &[u8]) -> anyhow::Result<()> {
         let file = format!("{name}.wasm");
         std::fs::write(self.files.join(&file), wasm)?;
-        self.install(name, backend_type, json!({ "file": { "path": file } })).await?;
+        self.install(name, backend_type, json!({ "file": { "path": file } }))
+            .await?;
         self.loaded(name).await
     }
 
@@ -205,9 +227,12 @@ impl Bench {
         let loaded = await_condition(plugins, name, |object: Option<&DynamicObject>| {
             object.is_some_and(|object| object.data["status"]["servingDigest"].is_string())
         });
-        tokio::time::timeout(WITHIN, loaded)
-            .await
-            .with_context(|| format!("BackendPlugin {name} is not loaded; the host's log:\n{}", self.host.log()))??;
+        tokio::time::timeout(WITHIN, loaded).await.with_context(|| {
+            format!(
+                "BackendPlugin {name} is not loaded; the host's log:\n{}",
+                self.host.log()
+            )
+        })??;
         Ok(())
     }
 
@@ -230,8 +255,10 @@ impl Bench {
         .await?;
         self.store.set("added", "value");
         let kind = GroupVersionKind::gvk("kubernetes-client.io", "v1alpha1", "BackendPlugin");
-        let plugins: Api<DynamicObject> =
-            Api::all_with(self.plane.admin(), &ApiResource::from_gvk_with_plural(&kind, "backendplugins"));
+        let plugins: Api<DynamicObject> = Api::all_with(
+            self.plane.admin(),
+            &ApiResource::from_gvk_with_plural(&kind, "backendplugins"),
+        );
         // The type goes to the newcomer when nobody else has it.
         plugins.delete("steady", &Default::default()).await.map(drop)?;
         let gone = await_condition(plugins, "steady", |object: Option<&DynamicObject>| object.is_none());

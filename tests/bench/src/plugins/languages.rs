@@ -9,8 +9,8 @@ use keyhole_core::request::{JsonText, Request, Selector};
 use keyhole_core::{CallError, EgressError, Identity, Outcome, SecretBytes, StoreErrorKind};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    Call, Credential, CredentialError, Credentials, EndpointOverrides, Engine, EngineConfig, Grant, HeaderGrant, PlannedRequest,
-    Plugin, Ports, PrivateAddresses,
+    Call, Credential, CredentialError, Credentials, EndpointOverrides, Engine, EngineConfig, Grant, HeaderGrant,
+    PlannedRequest, Plugin, Ports, PrivateAddresses,
 };
 use keyhole_test_assets::Example;
 use keyhole_test_harness::{JsonStore, plugin_file};
@@ -110,7 +110,11 @@ fn ports() -> Ports {
 struct FixedToken;
 
 impl Credentials for FixedToken {
-    fn credential<'a>(&'a self, _: &'a Credential, _: &'a Identity) -> BoxFuture<'a, Result<SecretBytes, CredentialError>> {
+    fn credential<'a>(
+        &'a self,
+        _: &'a Credential,
+        _: &'a Identity,
+    ) -> BoxFuture<'a, Result<SecretBytes, CredentialError>> {
         Box::pin(std::future::ready(Ok(TOKEN.to_owned().into())))
     }
 }
@@ -153,5 +157,7 @@ async fn refusal(plugin: &Plugin) -> Result<(), CallError> {
     if refused {
         return Ok(());
     }
-    Err(CallError::Protocol(format!("a host that is not granted gave {outcomes:?}")))
+    Err(CallError::Protocol(format!(
+        "a host that is not granted gave {outcomes:?}"
+    )))
 }
