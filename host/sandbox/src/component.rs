@@ -88,6 +88,16 @@ impl Component {
         }
     }
 
+    /// The version of the contract that the component was built against, e.g. `0.1.0`; `None` if it exports none.
+    #[must_use]
+    pub fn contract(&self) -> Option<String> {
+        let exports = self.code.component_type();
+        let versions = exports
+            .exports(self.code.engine())
+            .filter_map(|(name, _)| name.strip_prefix("keyhole:backend/backend@").map(str::to_owned));
+        versions.max()
+    }
+
     /// Whether the component imports this interface of the contract, in whichever 0.1.x.
     pub(crate) fn imports(&self, interface: &str) -> bool {
         let prefix = format!("keyhole:backend/{interface}@");

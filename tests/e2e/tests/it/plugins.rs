@@ -1,0 +1,3 @@
+//! Plugins that are installed by a BackendPlugin.
+
+mod roster;
