@@ -12,7 +12,7 @@ use keyhole_plugins::{
     Surroundings,
 };
 use keyhole_sandbox::egress::Network;
-use keyhole_sandbox::{CallObserver, Engine, EngineConfig, Ports, ScriptLimits};
+use keyhole_sandbox::{CallObserver, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
 use serde_json::json;
 
 use crate::args::{AwsArgs, PluginArgs};
@@ -96,6 +96,7 @@ impl Host {
             cache,
             ports: Ports {
                 sessions: Arc::new(identities),
+                credentials: Arc::new(NoCredentials),
                 endpoints,
                 network: Network::through(proxy.as_ref()),
                 api_server,

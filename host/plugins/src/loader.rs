@@ -88,7 +88,11 @@ impl Loader {
             namespaces: spec.namespaces.clone(),
             precedence: spec.precedence,
         };
-        let contract = component.contract();
+        let exported = component.exported();
+        let contract = exported
+            .iter()
+            .find_map(|name| name.strip_prefix("keyhole:backend/backend@"));
+        let contract = contract.map(str::to_owned);
         let plugin = Plugin::load(
             &self.engine,
             component,

@@ -88,14 +88,22 @@ impl Component {
         }
     }
 
-    /// The version of the contract that the component was built against, e.g. `0.1.0`; `None` if it exports none.
+    /// The names of the interfaces that it imports, each with its version.
     #[must_use]
-    pub fn contract(&self) -> Option<String> {
-        let exports = self.code.component_type();
-        let versions = exports
-            .exports(self.code.engine())
-            .filter_map(|(name, _)| name.strip_prefix("keyhole:backend/backend@").map(str::to_owned));
-        versions.max()
+    pub fn imported(&self) -> Vec<String> {
+        let code = self.code.component_type();
+        code.imports(self.code.engine())
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
+
+    /// The names of the interfaces that it exports, each with its version.
+    #[must_use]
+    pub fn exported(&self) -> Vec<String> {
+        let code = self.code.component_type();
+        code.exports(self.code.engine())
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 
     /// Whether the component imports this interface of the contract, in whichever 0.1.x.

@@ -28,6 +28,7 @@ mod record;
 mod request;
 mod resolve;
 mod sign;
+mod tap;
 mod tls;
 
 pub use call::CallEgress;
@@ -37,4 +38,5 @@ pub use policy::{GrantError, Policy};
 pub use proxy::Proxy;
 pub use record::Record;
 pub use resolve::{Resolve, SystemResolver};
+pub use tap::{Observed, Tap};
 pub use tls::client_tls;

@@ -4,11 +4,11 @@
 //! nothing else. The default grant allows nothing, so forgetting a field can only take away.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderName;
 use ipnet::IpNet;
-use keyhole_core::SecretBytes;
 use keyhole_core::host_pattern::HostPattern;
 use keyhole_core::limits::Limits;
 
@@ -29,7 +29,7 @@ pub struct Grant {
     /// Whether objects may name a service account of their namespace in place of the operator's.
     pub service_accounts: bool,
     /// Credentials that the plugin sees, by name, for `credentials.get`. Empty for most plugins.
-    pub exposed: BTreeMap<String, SecretBytes>,
+    pub exposed: BTreeMap<String, Credential>,
     /// Certificate authorities, in PEM, that are trusted beside the system's for this plugin's hosts.
     pub ca_bundle: Vec<u8>,
     /// What one call may take.
@@ -86,4 +86,14 @@ pub enum Credential {
         /// For whom the token is.
         audience: Arc<str>,
     },
+}
+
+/// As error texts call it.
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret { name, key } => write!(f, "entry {key:?} of Secret {name}"),
+            Self::Token { audience } => write!(f, "the service account's token for {audience:?}"),
+        }
+    }
 }

@@ -14,6 +14,7 @@ use wasmtime_wasi_http::p2::types::HostOutgoingRequest as OutgoingRequest;
 
 use crate::bindings::since_v0_1_0::Plugin;
 use crate::bindings::since_v0_1_0::keyhole::backend::{credentials, log, session_store, types};
+use crate::credentials::{NotHanded, not_granted};
 use crate::output::Level;
 use crate::sessions::NotStored;
 use crate::state::State;
@@ -89,27 +90,10 @@ impl log::Host for State {
     }
 }
 
-/// Values that went through one instance and are masked in its output. A guest that reads the same
-/// entry in a loop adds nothing new; one that writes a million different ones is cut off.
-const HANDLED: usize = 256;
-
-impl State {
-    /// Remembers a secret that the guest now has. `false` when it has too many to keep track of.
-    fn note_handled(&mut self, secret: &SecretBytes) -> bool {
-        if self.handled.iter().any(|known| known == secret) {
-            return true;
-        }
-        let room = self.handled.len() < HANDLED;
-        if room {
-            self.handled.push(secret.clone());
-        }
-        room
-    }
-}
-
 impl session_store::Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         let Some(entry) = self
+            .secrets
             .sessions
             .as_ref()
             .and_then(|(sessions, scope)| sessions.get(scope, &key))
@@ -117,7 +101,7 @@ impl session_store::Host for State {
             return Ok(None);
         };
         // An entry that could not be masked later is not handed out.
-        Ok(self.note_handled(&entry).then(|| entry.expose().to_vec()))
+        Ok(self.secrets.handled.note(&entry).then(|| entry.expose().to_vec()))
     }
 
     async fn set(
@@ -127,10 +111,10 @@ impl session_store::Host for State {
         ttl_ms: u64,
     ) -> wasmtime::Result<Result<(), session_store::SessionError>> {
         let value = SecretBytes::new(value);
-        if !self.note_handled(&value) {
+        if !self.secrets.handled.note(&value) {
             return Ok(Err(session_store::SessionError::Full));
         }
-        let Some((sessions, scope)) = self.sessions.as_ref() else {
+        let Some((sessions, scope)) = self.secrets.sessions.as_ref() else {
             return Ok(Err(session_store::SessionError::Full));
         };
         Ok(sessions
@@ -142,7 +126,7 @@ impl session_store::Host for State {
     }
 
     async fn remove(&mut self, key: String) -> wasmtime::Result<()> {
-        if let Some((sessions, scope)) = self.sessions.as_ref() {
+        if let Some((sessions, scope)) = self.secrets.sessions.as_ref() {
             sessions.remove(scope, &key);
         }
         Ok(())
@@ -151,14 +135,22 @@ impl session_store::Host for State {
 
 impl credentials::Host for State {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<Vec<u8>, credentials::CredentialError>> {
-        let Some(value) = self.exposed.get(&name).cloned() else {
-            let name: String = name.chars().take(64).collect();
-            let text = format!(
-                "credential {name:?} is not granted; name it under grant.auth of the plugin to let the plugin see it"
-            );
-            return Ok(Err(credentials::CredentialError::NotGranted(text)));
+        let handed = match &self.secrets.credentials {
+            Some(credentials) => credentials.get(&name).await,
+            None => Err(not_granted(&name)),
         };
-        if !self.note_handled(&value) {
+        let value = match handed {
+            Ok(value) => value,
+            Err(NotHanded::NotGranted(why)) => return Ok(Err(credentials::CredentialError::NotGranted(why))),
+            Err(NotHanded::Unavailable(error)) => {
+                let why = error.to_string();
+                if let Some(egress) = self.egress() {
+                    egress.record().note(&error);
+                }
+                return Ok(Err(credentials::CredentialError::Unavailable(why)));
+            }
+        };
+        if !self.secrets.handled.note(&value) {
             let text = "this call handled too many secrets".to_owned();
             return Ok(Err(credentials::CredentialError::Unavailable(text)));
         }

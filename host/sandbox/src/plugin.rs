@@ -3,13 +3,12 @@
 //! Each call is one fresh instance. What the plugin says about a failed exchange is replaced by what
 //! the host saw itself, and nothing that it says is shown before the secrets of the call are masked.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keyhole_core::limits::Limits;
 use keyhole_core::mask::Mask;
 use keyhole_core::request::JsonText;
-use keyhole_core::{CallError, Outcome, PluginId, SecretBytes, Selector, StoreError, StoreErrorKind};
+use keyhole_core::{CallError, Outcome, PluginId, Selector, StoreError, StoreErrorKind};
 use serde_json::json;
 
 use crate::answer::{Answer, clean_error, store_error};
@@ -17,10 +16,12 @@ use crate::bindings::since_v0_1_0::PluginPre;
 use crate::bindings::since_v0_1_0::keyhole::backend::types as wit;
 use crate::call::{Call, Export, PlannedRequest, Problem};
 use crate::component::Component;
+use crate::credentials::{CallCredentials, CallSecrets, Exposed, exposed};
 use crate::description::Description;
 use crate::egress::{CallEgress, Policy};
 use crate::engine::Engine;
 use crate::grant::Grant;
+use crate::handled::Handled;
 use crate::load_error::LoadError;
 use crate::output::one_line;
 use crate::ports::Ports;
@@ -39,6 +40,7 @@ struct Inner {
     id: PluginId,
     runner: Runner,
     policy: Arc<Policy>,
+    exposed: Arc<Exposed>,
     ports: Ports,
     description: Description,
     sessions: Sessions,
@@ -64,12 +66,12 @@ impl Plugin {
             true => component.roomy(engine)?,
             false => component,
         };
-        let exposed = Arc::new(grant.exposed);
-        let mut runner = Self::link(engine, &component, &grant.limits, &exposed)?;
+        let exposed = exposed(&grant).map_err(LoadError::Grant)?;
+        let mut runner = Self::link(engine, &component, &grant.limits)?;
         let mut described = Self::describe(&runner, &id, &ports).await;
         if component.is_pooled() && matches!(described, Err(CallError::Host(_))) {
             // It needs more of something than a slot of the pool has.
-            runner = Self::link(engine, &component.roomy(engine)?, &grant.limits, &exposed)?;
+            runner = Self::link(engine, &component.roomy(engine)?, &grant.limits)?;
             described = Self::describe(&runner, &id, &ports).await;
         }
         let description = Description::parse(described.map_err(LoadError::Describe)?)?;
@@ -77,6 +79,7 @@ impl Plugin {
             id,
             runner,
             policy: Arc::new(policy),
+            exposed: Arc::new(exposed),
             ports,
             description,
             sessions: Sessions::default(),
@@ -84,12 +87,7 @@ impl Plugin {
         })))
     }
 
-    fn link(
-        engine: &Engine,
-        component: &Component,
-        limits: &Limits,
-        exposed: &Arc<BTreeMap<String, SecretBytes>>,
-    ) -> Result<Runner, LoadError> {
+    fn link(engine: &Engine, component: &Component, limits: &Limits) -> Result<Runner, LoadError> {
         let host = component.host(engine);
         let misfit = |error: wasmtime::Error| LoadError::Contract(one_line(&format!("{error:#}")));
         let pre = PluginPre::new(host.link(component.code()).map_err(misfit)?).map_err(misfit)?;
@@ -98,7 +96,6 @@ impl Plugin {
             wasm: host.engine.clone(),
             pre,
             limits: limits.clone(),
-            exposed: Arc::clone(exposed),
         })
     }
 
@@ -122,6 +119,12 @@ impl Plugin {
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.0.description
+    }
+
+    /// Session entries that are kept for its calls now.
+    #[must_use]
+    pub fn session_entries(&self) -> usize {
+        self.0.sessions.entries()
     }
 
     /// Whether instances come from the pool.
@@ -194,6 +197,7 @@ impl Plugin {
             Some(scope) => Some(self.turn(scope).await?),
             None => None,
         };
+        let handled = Handled::default();
         let given = Given {
             export: Export::Fetch,
             network: Network::Open(CallEgress::new(
@@ -201,7 +205,15 @@ impl Plugin {
                 call,
                 Arc::clone(&inner.ports.sessions),
             )),
-            sessions: scope.clone().map(|scope| (inner.sessions.clone(), scope)),
+            secrets: CallSecrets {
+                sessions: scope.clone().map(|scope| (inner.sessions.clone(), scope)),
+                credentials: Some(CallCredentials {
+                    exposed: Arc::clone(&inner.exposed),
+                    port: Arc::clone(&inner.ports.credentials),
+                    identity: call.identity.clone(),
+                }),
+                handled,
+            },
             requests: requests.len(),
         };
         let (header, asked) = (self.header(call), requests.iter().map(raw_request).collect::<Vec<_>>());
@@ -216,6 +228,9 @@ impl Plugin {
                 })
             })
             .await;
+        if let Some(tap) = inner.policy.tap() {
+            remains.handled.iter().for_each(|secret| tap.handled(secret));
+        }
         let outcomes = self.conclude(returned, &remains, requests);
         if let Some(scope) = &scope {
             let answered = outcomes

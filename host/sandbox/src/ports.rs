@@ -5,12 +5,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aws_credential_types::Credentials;
+use aws_credential_types::Credentials as AwsCredentials;
 use futures::future::BoxFuture;
-use keyhole_core::{CallError, Identity, PluginId};
+use keyhole_core::{CallError, Identity, PluginId, SecretBytes};
 
 use crate::call::{CallStats, Export};
+use crate::credential_error::CredentialError;
 use crate::egress::{EndpointOverrides, Network};
+use crate::grant::Credential;
 
 /// Gives the credentials that requests are signed with on their way out. Implementations cache and
 /// renew; the sandbox asks for every exchange.
@@ -20,7 +22,36 @@ pub trait AwsSessions: Send + Sync {
     /// # Errors
     ///
     /// [`CallError::Identity`], saying what failed and as whom.
-    fn session<'a>(&'a self, identity: &'a Identity) -> BoxFuture<'a, Result<Credentials, CallError>>;
+    fn session<'a>(&'a self, identity: &'a Identity) -> BoxFuture<'a, Result<AwsCredentials, CallError>>;
+}
+
+/// Finds what a grant only names: entries of Secrets, and tokens of service accounts. Implementations cache
+/// and renew; the sandbox asks for every exchange and every time that a plugin asks.
+pub trait Credentials: Send + Sync {
+    /// The value of `credential` for a call of `identity`.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, and where.
+    fn credential<'a>(
+        &'a self,
+        credential: &'a Credential,
+        identity: &'a Identity,
+    ) -> BoxFuture<'a, Result<SecretBytes, CredentialError>>;
+}
+
+/// For hosts without a cluster: no credential can be had.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoCredentials;
+
+impl Credentials for NoCredentials {
+    fn credential<'a>(
+        &'a self,
+        _: &'a Credential,
+        _: &'a Identity,
+    ) -> BoxFuture<'a, Result<SecretBytes, CredentialError>> {
+        Box::pin(std::future::ready(Err(CredentialError::NoCluster)))
+    }
 }
 
 /// Hears how each call went, for metrics. Called on the thread that ran the call, so it must not wait.
@@ -34,6 +65,8 @@ pub trait CallObserver: Send + Sync {
 pub struct Ports {
     /// Credentials for signing.
     pub sessions: Arc<dyn AwsSessions>,
+    /// Credentials that grants name.
+    pub credentials: Arc<dyn Credentials>,
     /// Destinations that the operator moved elsewhere.
     pub endpoints: EndpointOverrides,
     /// Resolver, proxy, trusted roots and time-outs of every exchange.

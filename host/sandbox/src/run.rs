@@ -1,8 +1,6 @@
 //! One call: a fresh instance, limits on everything it does, and one typed error for each way to
 //! misbehave. Nothing of the instance is left when [`Runner::run`] returns, whatever happened.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -15,12 +13,12 @@ use wasmtime_wasi::I32Exit;
 use crate::bindings::since_v0_1_0::{Plugin as Bindings, PluginPre};
 use crate::call::{CallStats, Export};
 use crate::cpu::{CpuExceeded, CpuMeter, Metered};
+use crate::credentials::CallSecrets;
 use crate::description::DESCRIPTION_LIMIT;
 use crate::engine::Engine;
 use crate::gauges::Living;
 use crate::memory::Memory;
 use crate::output::{Output, one_line};
-use crate::sessions::{ScopeKey, Sessions};
 use crate::state::{Network, NoNetwork, State};
 
 /// What lifting an answer may cost beside its values: one outcome and the texts around it.
@@ -36,14 +34,13 @@ pub(crate) struct Runner {
     pub(crate) wasm: wasmtime::Engine,
     pub(crate) pre: PluginPre<State>,
     pub(crate) limits: Limits,
-    pub(crate) exposed: Arc<BTreeMap<String, SecretBytes>>,
 }
 
 /// What a call is given beside its arguments.
 pub(crate) struct Given {
     pub(crate) export: Export,
     pub(crate) network: Network,
-    pub(crate) sessions: Option<(Sessions, ScopeKey)>,
+    pub(crate) secrets: CallSecrets,
     /// Number of requests, for the size of the answer.
     pub(crate) requests: usize,
 }
@@ -53,8 +50,8 @@ impl Given {
     pub(crate) fn offline(export: Export) -> Self {
         Self {
             export,
-            network: Network::Closed(NoNetwork),
-            sessions: None,
+            network: Network::Closed(NoNetwork::default()),
+            secrets: CallSecrets::default(),
             requests: 0,
         }
     }
@@ -82,9 +79,10 @@ impl Runner {
         let Given {
             export,
             network,
-            sessions,
+            secrets,
             requests,
         } = given;
+        let handled = secrets.handled.clone();
         let output = Output::new(self.limits.log_lines);
         let slot = tokio::time::timeout(self.limits.wall, self.engine.slot()).await;
         let Ok(Some(slot)) = slot else {
@@ -96,15 +94,7 @@ impl Runner {
         let meter = CpuMeter::new(self.limits.cpu);
         let memory = Memory::new(self.engine.gauges(), self.limits.memory);
         let living = Living::begin(self.engine.gauges());
-        let state = State::new(
-            network,
-            memory,
-            meter.clone(),
-            output.clone(),
-            sessions,
-            Arc::clone(&self.exposed),
-            living,
-        );
+        let state = State::new(network, memory, meter.clone(), output.clone(), secrets, living);
         let mut store = self.store(state, export, requests);
 
         let mut stage = Stage::Starting;
@@ -131,14 +121,16 @@ impl Runner {
         let stats = CallStats {
             cpu: meter.spent(),
             wall: began.elapsed(),
-            exchanges: record.as_ref().map_or(0, |record| record.exchanges()),
+            exchanges: record
+                .as_ref()
+                .map_or(state.asked_in_vain(), |record| record.exchanges()),
             peak_memory: state.memory.peak(),
             log_lines: output.written(),
         };
         let verdict = record.and_then(|record| record.verdict());
-        let handled = std::mem::take(&mut state.handled);
         drop(store);
         drop(slot);
+        let handled = handled.take();
         (
             result,
             Remains {

@@ -1,11 +1,7 @@
 //! What one instance is given: an empty WASI context, the network that its call may use, and the
 //! counters of its limits. Lives as long as the instance and no longer.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use http::uri::Scheme;
-use keyhole_core::SecretBytes;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
@@ -13,11 +9,11 @@ use wasmtime_wasi_http::{
 };
 
 use crate::cpu::CpuMeter;
+use crate::credentials::CallSecrets;
 use crate::egress::CallEgress;
 use crate::gauges::Living;
 use crate::memory::Memory;
 use crate::output::{Level, Output, Pipe};
-use crate::sessions::{ScopeKey, Sessions};
 
 /// Handles (requests, bodies, streams, timers) that a guest may hold at once. Each may tie up some
 /// memory of the host, so together they must stay small: 1,024 times [`FIELDS`] is 32 MiB.
@@ -38,10 +34,7 @@ pub(crate) struct State {
     pub(crate) output: Output,
     stdout: Pipe,
     stderr: Pipe,
-    pub(crate) sessions: Option<(Sessions, ScopeKey)>,
-    pub(crate) exposed: Arc<BTreeMap<String, SecretBytes>>,
-    /// Session entries and credentials that went through this instance, to be masked in its output.
-    pub(crate) handled: Vec<SecretBytes>,
+    pub(crate) secrets: CallSecrets,
     _living: Living,
 }
 
@@ -59,8 +52,7 @@ impl State {
         memory: Memory,
         meter: CpuMeter,
         output: Output,
-        sessions: Option<(Sessions, ScopeKey)>,
-        exposed: Arc<BTreeMap<String, SecretBytes>>,
+        secrets: CallSecrets,
         living: Living,
     ) -> Self {
         let stdout = Pipe::new(&output, Level::Info);
@@ -88,9 +80,7 @@ impl State {
             output,
             stdout,
             stderr,
-            sessions,
-            exposed,
-            handled: Vec::new(),
+            secrets,
             _living: living,
         }
     }
@@ -99,6 +89,14 @@ impl State {
     pub(crate) fn finish_output(&self) {
         self.stdout.finish();
         self.stderr.finish();
+    }
+
+    /// Exchanges that were asked of a network that is none.
+    pub(crate) fn asked_in_vain(&self) -> u32 {
+        match &self.network {
+            Network::Closed(closed) => closed.asked,
+            Network::Open(_) => 0,
+        }
     }
 
     pub(crate) fn egress(&self) -> Option<&CallEgress> {
@@ -133,13 +131,17 @@ impl WasiHttpView for State {
 }
 
 /// Refuses every exchange.
-pub(crate) struct NoNetwork;
+#[derive(Default)]
+pub(crate) struct NoNetwork {
+    asked: u32,
+}
 
 type Done = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
 type Exchange = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), HttpError>> + Send>;
 
 impl WasiHttpHooks for NoNetwork {
     fn is_supported_scheme(&mut self, _scheme: &Scheme) -> bool {
+        self.asked = self.asked.saturating_add(1);
         false
     }
 

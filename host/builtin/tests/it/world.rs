@@ -11,7 +11,7 @@ use keyhole_core::{CallError, Identity, Outcome, PluginId, Request, Selector, St
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
     AwsSessions, Call, CallObserver, CallStats, Component, EndpointOverrides, Engine, EngineConfig, Export, Grant,
-    PlannedRequest, Plugin, Ports,
+    NoCredentials, PlannedRequest, Plugin, Ports,
 };
 use keyhole_test_aws::{FakeAws, FakeConfig};
 use serde_json::{Value as Json, json};
@@ -67,6 +67,7 @@ impl World {
         let stats = Arc::new(Stats::default());
         let ports = Ports {
             sessions: Arc::new(Sessions::of(&aws)),
+            credentials: Arc::new(NoCredentials),
             endpoints: EndpointOverrides::default()
                 .with(&builtin.grant().aws[0].service, &aws.endpoint())
                 .unwrap(),

@@ -337,13 +337,10 @@ impl fmt::Display for Bytes {
 fn exposed_credentials(
     exposed: &BTreeMap<String, SecretKeyRef>,
     mistakes: &mut Mistakes,
-) -> BTreeMap<String, keyhole_core::SecretBytes> {
-    for name in exposed.keys() {
-        mistakes.add(
-            format!("spec.grant.auth.exposed.{name}"),
-            "it is not served",
-            "remove it",
-        );
-    }
-    BTreeMap::new()
+) -> BTreeMap<String, Credential> {
+    let entries = exposed.iter().filter_map(|(name, entry)| {
+        let credential = secret_key(&format!("spec.grant.auth.exposed.{name}"), entry, mistakes)?;
+        Some((name.clone(), credential))
+    });
+    entries.collect()
 }

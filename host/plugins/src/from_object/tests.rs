@@ -48,6 +48,7 @@ fn every_field_becomes_what_the_sandbox_takes() {
                 {"name": "authorization", "prefix": "Bearer ", "serviceAccountToken": {"audience": "store"}, "hosts": ["http://store.local"]},
             ],
             "serviceAccountToken": {"audience": "vault"},
+            "exposed": {"password": {"name": "store", "key": "pw"}},
             "allowServiceAccounts": true,
         },
         "limits": {
@@ -85,6 +86,11 @@ fn every_field_becomes_what_the_sandbox_takes() {
         }
     );
     assert_eq!((bearer.prefix.as_str(), bearer.hosts.len()), ("Bearer ", 1));
+    let password = Credential::Secret {
+        name: "store".into(),
+        key: "pw".into(),
+    };
+    assert_eq!(grant.exposed["password"], password);
     assert_eq!((grant.token.as_deref(), grant.service_accounts), (Some("vault"), true));
     let limits = Limits {
         memory: 128 << 20,

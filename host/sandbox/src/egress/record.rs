@@ -52,7 +52,7 @@ impl Record {
         })
     }
 
-    pub(super) fn note(&self, error: &CallError) {
+    pub(crate) fn note(&self, error: &CallError) {
         let refused = matches!(error, CallError::Egress(error) if error.is_refusal());
         self.with(|entries| {
             let slot = if refused {

@@ -12,8 +12,8 @@ use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, Identity, Outcome, PluginId, Request, Selector};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    AwsSessions, Call, Component, EndpointOverrides, Engine, EngineConfig, Grant, LoadError, PlannedRequest, Plugin,
-    Pooling, Ports,
+    AwsSessions, Call, Component, EndpointOverrides, Engine, EngineConfig, Grant, LoadError, NoCredentials,
+    PlannedRequest, Plugin, Pooling, Ports,
 };
 use serde_json::Value as Json;
 
@@ -97,6 +97,7 @@ pub fn ports() -> Ports {
     }
     Ports {
         sessions: Arc::new(Nobody),
+        credentials: Arc::new(NoCredentials),
         endpoints: EndpointOverrides::default(),
         network: Network::direct(),
         api_server: Vec::new(),
@@ -105,7 +106,11 @@ pub fn ports() -> Ports {
 }
 
 pub async fn load(engine: &Engine, grant: Grant) -> Result<Plugin, LoadError> {
-    Plugin::load(engine, component(engine), id(), grant, ports()).await
+    load_with(engine, grant, ports()).await
+}
+
+pub async fn load_with(engine: &Engine, grant: Grant, ports: Ports) -> Result<Plugin, LoadError> {
+    Plugin::load(engine, component(engine), id(), grant, ports).await
 }
 
 /// A plugin with these limits on an engine of its own.

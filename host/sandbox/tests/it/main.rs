@@ -12,6 +12,7 @@
 
 mod blindness;
 mod concurrency;
+mod credentials;
 mod egress;
 mod endurance;
 mod guest;

@@ -15,7 +15,7 @@ const SECRET: &str = "hunter2 \"quoted\" and long";
 
 /// Catches everything that this thread logs.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -29,7 +29,7 @@ impl Write for Log {
 }
 
 impl Log {
-    fn catch() -> (Self, DefaultGuard) {
+    pub fn catch() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -41,12 +41,12 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    fn everything(&self) -> String {
+    pub fn everything(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
     /// Lines that came from the plugin.
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.everything()
             .lines()
             .filter(|line| line.contains(" plugin: "))
@@ -156,27 +156,15 @@ async fn a_key_that_is_printed_arrives_in_lines_and_none_is_shown() {
 }
 
 #[tokio::test]
-async fn sessions_and_credentials_are_masked_as_well() {
-    let mut grant = keyhole_sandbox::Grant::default();
-    grant.exposed.insert("password".to_owned(), SECRET.to_owned().into());
-    let sandbox = Sandbox::of(crate::guest::engine(), grant).await;
+async fn sessions_are_masked_as_well() {
+    let sandbox = sandbox().await;
     let (log, _guard) = Log::catch();
     sandbox
         .says(json!({"do": "session-logged", "token": "s.TOKEN-OF-MINE"}))
         .await;
-    assert_eq!(
-        sandbox.says(json!({"do": "credential", "name": "password"})).await,
-        format!("{} bytes", SECRET.len())
-    );
     let everything = log.everything();
-    assert!(
-        everything.contains("my token is ***") && everything.contains("I see ***"),
-        "{everything}"
-    );
-    assert!(
-        !everything.contains("TOKEN-OF") && !everything.contains("hunter2"),
-        "{everything}"
-    );
+    assert!(everything.contains("my token is ***"), "{everything}");
+    assert!(!everything.contains("TOKEN-OF"), "{everything}");
 }
 
 #[tokio::test]

@@ -59,6 +59,10 @@ impl Guest for Hostile {
                     message: "wrong\n\u{1b}[31mand red".to_owned(),
                 })
                 .collect(),
+            Some("credential") => vec![Problem {
+                path: String::new(),
+                message: format!("{:?}", bindings::keyhole::backend::credentials::get("password")),
+            }],
             Some("network") => {
                 let request = Request {
                     selector: Selector::Key(String::new()),

@@ -60,6 +60,12 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
                 write(Level::Info, &format!("I see {}", String::from_utf8_lossy(&value)), &[]);
                 format!("{} bytes", value.len())
             }
+            Err(_) if settings["fail"] == true => {
+                return Some(Err(failed(
+                    ErrorKind::Unavailable(None),
+                    "something is wrong somewhere",
+                )));
+            }
             Err(error) => format!("{error:?}"),
         },
         _ => return None,

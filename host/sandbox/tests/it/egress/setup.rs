@@ -6,14 +6,15 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aws_credential_types::Credentials;
+use aws_credential_types::Credentials as AwsCredentials;
 use futures::future::BoxFuture;
 use keyhole_core::limits::Limits;
 use keyhole_core::{CallError, EgressError, Identity};
 use keyhole_sandbox::egress::{Network, Resolve, Timeouts};
-use keyhole_sandbox::{AwsGrant, AwsSessions, EndpointOverrides, Grant, Plugin, Ports, PrivateAddresses};
+use keyhole_sandbox::{AwsGrant, AwsSessions, Credentials, EndpointOverrides, Grant, Plugin, Ports, PrivateAddresses};
 use serde_json::{Value as Json, json};
 
+use crate::credentials::Safe;
 use crate::guest::{Sandbox, call, component, engine, id, keys, texts};
 
 pub const REGION: &str = "eu-west-1";
@@ -53,12 +54,12 @@ impl Resolve for Names {
 
 /// Sessions for tests: one set of credentials, and how often they were asked for.
 pub struct Session {
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<AwsCredentials>,
     pub asked: AtomicUsize,
 }
 
 impl AwsSessions for Session {
-    fn session<'a>(&'a self, identity: &'a Identity) -> BoxFuture<'a, Result<Credentials, CallError>> {
+    fn session<'a>(&'a self, identity: &'a Identity) -> BoxFuture<'a, Result<AwsCredentials, CallError>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let none = || CallError::Identity {
             message: format!("no credentials for {identity}"),
@@ -75,13 +76,14 @@ pub struct Setup {
     pub endpoints: EndpointOverrides,
     pub api_server: Vec<SocketAddr>,
     pub session: Arc<Session>,
+    pub safe: Arc<Safe>,
 }
 
 impl Setup {
     /// These hosts, and loopback addresses for them.
     pub fn new(hosts: &[&str]) -> Self {
         let names = Arc::new(Names::default());
-        let session = Credentials::new("AKIAHOST", "host-secret", None, None, "test");
+        let session = AwsCredentials::new("AKIAHOST", "host-secret", None, None, "test");
         Self {
             grant: Grant {
                 hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
@@ -96,6 +98,7 @@ impl Setup {
                 credentials: Some(session),
                 asked: AtomicUsize::new(0),
             }),
+            safe: Arc::default(),
         }
     }
 
@@ -129,7 +132,7 @@ impl Setup {
         self
     }
 
-    pub fn session(mut self, credentials: Option<Credentials>) -> Self {
+    pub fn session(mut self, credentials: Option<AwsCredentials>) -> Self {
         self.session = Arc::new(Session {
             credentials,
             asked: AtomicUsize::new(0),
@@ -141,6 +144,7 @@ impl Setup {
         let engine = engine();
         let ports = Ports {
             sessions: Arc::clone(&self.session) as Arc<dyn AwsSessions>,
+            credentials: Arc::clone(&self.safe) as Arc<dyn Credentials>,
             endpoints: self.endpoints.clone(),
             network: self.network.clone(),
             api_server: self.api_server.clone(),

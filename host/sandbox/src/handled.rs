@@ -1,0 +1,74 @@
+//! The secrets that went through one call: session entries and credentials that the guest was handed,
+//! and credentials that the host put on its requests, which a store may have echoed.
+//!
+//! All of them are replaced in whatever the call says. The list is bounded, so a secret that has no room
+//! is not handed out: it could not be masked later.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use keyhole_core::SecretBytes;
+
+/// Secrets of one call. A guest that reads the same entry in a loop adds nothing new; one that writes a
+/// million different ones is cut off.
+const MOST: usize = 256;
+/// Of these, only the host's own additions may take the last ones, so that a guest cannot fill the list to
+/// make the host's requests fail.
+const RESERVED: usize = 32;
+
+/// The list. Clones share it: the call's exchanges write here too.
+#[derive(Clone, Default)]
+pub(crate) struct Handled(Arc<Mutex<Vec<SecretBytes>>>);
+
+impl Handled {
+    /// Remembers a secret that the guest now has. `false` when there are too many to keep track of.
+    pub(crate) fn note(&self, secret: &SecretBytes) -> bool {
+        self.add(secret, MOST - RESERVED)
+    }
+
+    /// Remembers a credential that the host puts on a request.
+    pub(crate) fn note_applied(&self, secret: &SecretBytes) -> bool {
+        self.add(secret, MOST)
+    }
+
+    fn add(&self, secret: &SecretBytes, most: usize) -> bool {
+        self.with(|secrets| {
+            if secrets.iter().any(|known| known == secret) {
+                return true;
+            }
+            let room = secrets.len() < most;
+            if room {
+                secrets.push(secret.clone());
+            }
+            room
+        })
+    }
+
+    /// All of them, leaving none.
+    pub(crate) fn take(&self) -> Vec<SecretBytes> {
+        self.with(std::mem::take)
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut Vec<SecretBytes>) -> R) -> R {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(number: usize) -> SecretBytes {
+        format!("secret {number}").into()
+    }
+
+    #[test]
+    fn a_guest_cannot_take_the_room_of_the_hosts_own_credentials() {
+        let handled = Handled::default();
+        let noted = (0..1000).filter(|number| handled.note(&secret(*number))).count();
+        assert_eq!(noted, MOST - RESERVED);
+        assert!(handled.note(&secret(0)), "a known one takes no room");
+        assert!(handled.note_applied(&"header".to_owned().into()));
+        assert!(handled.take().contains(&"header".to_owned().into()));
+        assert!(handled.take().is_empty());
+    }
+}
