@@ -1,6 +1,7 @@
-//! What tests need and cargo does not build: the Kubernetes binaries and the moto environment.
+//! What tests need and cargo does not build: the Kubernetes binaries, a registry with cosign, and the moto
+//! environment.
 //!
-//! Both take minutes to make and hardly ever change, so they live in a cache folder outside `target/`, keyed
+//! They take minutes to make and hardly ever change, so they live in a cache folder outside `target/`, keyed
 //! by what they are made from, and survive `cargo clean` and fresh clones. A file lock lets parallel runs
 //! share one build; a build appears under its final name only when it is complete, so a run that is killed
 //! in the middle leaves nothing that looks finished.
@@ -12,8 +13,10 @@
 mod cache;
 mod control_plane;
 mod moto;
+mod registry;
 mod run;
 
 pub use cache::{Lock, root};
 pub use control_plane::ControlPlaneBinaries;
 pub use moto::MotoEnvironment;
+pub use registry::RegistryBinaries;
