@@ -8,12 +8,21 @@ use std::path::{Path, PathBuf};
 
 /// Folders that builds leave behind, and what is only of use in this repository.
 const NOT_PART: [&str; 8] = [
-    "dist", "node_modules", ".venv", "__pycache__", "target", "bindings", "script", "tests",
+    "dist",
+    "node_modules",
+    ".venv",
+    "__pycache__",
+    "target",
+    "bindings",
+    "script",
+    "tests",
 ];
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut table = String::from("/// Path and content, by the embedded tree.\npub(super) static TREES: &[(&str, &[(&str, &[u8])])] = &[\n");
+    let mut table = String::from(
+        "/// Path and content, by the embedded tree.\npub(super) static TREES: &[(&str, &[(&str, &[u8])])] = &[\n",
+    );
     for (tree, folder) in [
         ("rust", "plugins/examples/rust"),
         ("javascript", "plugins/examples/javascript"),
@@ -22,7 +31,9 @@ fn main() -> io::Result<()> {
         ("recordings", "plugins/examples/recordings"),
         ("wit", "wit"),
     ] {
-        let Ok(folder) = root.join(folder).canonicalize() else { continue };
+        let Ok(folder) = root.join(folder).canonicalize() else {
+            continue;
+        };
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files = Vec::new();
         collect(&folder, &mut files)?;
@@ -30,7 +41,11 @@ fn main() -> io::Result<()> {
         let _ = writeln!(table, "    ({tree:?}, &[");
         for file in files {
             let name = file.strip_prefix(&folder).unwrap_or(&file).display().to_string();
-            let _ = writeln!(table, "        ({name:?}, include_bytes!({:?})),", file.display().to_string());
+            let _ = writeln!(
+                table,
+                "        ({name:?}, include_bytes!({:?})),",
+                file.display().to_string()
+            );
         }
         table.push_str("    ]),\n");
     }

@@ -96,23 +96,45 @@ impl Language {
             ("package.json", Self::JavaScript),
         ];
         let found = marks.into_iter().find(|(file, _)| folder.join(file).is_file());
-        found.map(|(_, language)| language).ok_or_else(|| ProjectError::None(folder.to_owned()))
+        found
+            .map(|(_, language)| language)
+            .ok_or_else(|| ProjectError::None(folder.to_owned()))
     }
 }
 
-/// Builds the project in `folder` and returns the component's file.
+/// Builds the project in `folder` and puts the component there, as `NAME.wasm`, whatever the language. Returns its
+/// path.
 ///
 /// # Errors
 ///
 /// When a tool is missing, or a step fails.
 pub fn build(folder: &Path) -> Result<PathBuf, ProjectError> {
+    let (name, built) = made(folder)?;
+    let path = folder.join(name).with_extension("wasm");
+    // By renaming: a host that has the file open goes on with what it has.
+    let begun = path.with_extension("wasm.new");
+    std::fs::copy(&built, &begun).map_err(KitError::file(&begun))?;
+    std::fs::rename(&begun, &path).map_err(KitError::file(&path))?;
+    Ok(path)
+}
+
+/// Name of the project and the component, where its own tools leave it.
+fn made(folder: &Path) -> Result<(String, PathBuf), ProjectError> {
     match Language::of(folder)? {
         Language::Rust => rust(folder),
         Language::Python => {
             let python = folder.join(".venv/bin/python");
             if !python.is_file() {
                 step(folder, "python3", &["-m", "venv", ".venv"], PYTHON)?;
-                let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
+                let install = [
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "-r",
+                    "requirements.txt",
+                ];
                 step(folder, ".venv/bin/python", &install, PYTHON)?;
             }
             step(folder, ".venv/bin/python", &["build.py"], PYTHON)?;
@@ -136,7 +158,7 @@ const GO: &str = "get Go 1.25 or later: https://go.dev/dl";
 const PYTHON: &str = "get Python 3.10 or later with its module venv (Debian and Ubuntu: python3-venv)";
 const CARGO: &str = "get Rust: https://rustup.rs";
 
-fn rust(folder: &Path) -> Result<PathBuf, ProjectError> {
+fn rust(folder: &Path) -> Result<(String, PathBuf), ProjectError> {
     present("cargo", &["--version"], CARGO)?;
     let output = Command::new("cargo")
         .args(["metadata", "--no-deps", "--format-version", "1"])
@@ -150,22 +172,39 @@ fn rust(folder: &Path) -> Result<PathBuf, ProjectError> {
         folder: folder.to_owned(),
     };
     let metadata: Json = serde_json::from_slice(&output.stdout).map_err(|_| failed())?;
-    let manifest = folder.join("Cargo.toml").canonicalize().map_err(KitError::file(folder))?;
-    let is_this = |package: &&Json| package["manifest_path"].as_str().is_some_and(|path| Path::new(path) == manifest);
+    let manifest = folder
+        .join("Cargo.toml")
+        .canonicalize()
+        .map_err(KitError::file(folder))?;
+    let is_this = |package: &&Json| {
+        package["manifest_path"]
+            .as_str()
+            .is_some_and(|path| Path::new(path) == manifest)
+    };
     let package = metadata["packages"].as_array().into_iter().flatten().find(is_this);
-    let name = package.and_then(|package| package["name"].as_str()).ok_or_else(failed)?;
+    let name = package
+        .and_then(|package| package["name"].as_str())
+        .ok_or_else(failed)?;
     let target = metadata["target_directory"].as_str().ok_or_else(failed)?;
-    keyhole_guests::build(folder, name, Path::new(target)).map_err(ProjectError::Cargo)
+    let built = keyhole_guests::build(folder, name, Path::new(target)).map_err(ProjectError::Cargo)?;
+    Ok((name.to_owned(), built))
 }
 
 /// The component that a build put into `dist`.
-fn in_dist(folder: &Path) -> Result<PathBuf, ProjectError> {
+fn in_dist(folder: &Path) -> Result<(String, PathBuf), ProjectError> {
     let dist = folder.join("dist");
     let entries = std::fs::read_dir(&dist).map_err(KitError::file(&dist))?;
     let is_component = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
-    let found: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_component).collect();
+    let found: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(is_component)
+        .collect();
     match found.as_slice() {
-        [one] => Ok(one.clone()),
+        [one] => Ok((
+            one.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            one.clone(),
+        )),
         other => Err(ProjectError::Outcome {
             found: other.len(),
             folder: dist,
@@ -176,14 +215,25 @@ fn in_dist(folder: &Path) -> Result<PathBuf, ProjectError> {
 /// Fails with the remedy unless the program is there.
 fn present(program: &str, arguments: &[&str], remedy: &'static str) -> Result<(), ProjectError> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().map(drop).map_err(|error| not_started(program, error, remedy))
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+        .status()
+        .map(drop)
+        .map_err(|error| not_started(program, error, remedy))
 }
 
 /// One step. Whatever it says goes to standard error: standard output is for the result.
 fn step(folder: &Path, program: &str, arguments: &[&str], remedy: &'static str) -> Result<(), ProjectError> {
     // A program in the folder is named from there, whatever the folder of this process.
-    let path = if program.contains('/') { folder.join(program) } else { program.into() };
+    let path = if program.contains('/') {
+        folder.join(program)
+    } else {
+        program.into()
+    };
     let status = Command::new(path)
         .args(arguments)
         .current_dir(folder)
@@ -219,7 +269,10 @@ mod tests {
     fn a_project_is_told_by_its_files() {
         let folder = tempfile::tempdir().unwrap();
         let error = Language::of(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("no Cargo.toml") && error.contains("keyhole plugin new"), "{error}");
+        assert!(
+            error.contains("no Cargo.toml") && error.contains("keyhole plugin new"),
+            "{error}"
+        );
         let with = |file: &str| {
             std::fs::write(folder.path().join(file), "").unwrap();
             Language::of(folder.path()).unwrap()
@@ -241,7 +294,9 @@ mod tests {
     #[test]
     fn a_step_that_fails_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let error = step(folder.path(), "false", &["a", "b"], CARGO).unwrap_err().to_string();
+        let error = step(folder.path(), "false", &["a", "b"], CARGO)
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("false a b failed (exit status: 1) in "), "{error}");
     }
 }

@@ -43,19 +43,37 @@ fn grant(yaml: &mut String, plugin: &Described) {
     yaml.push_str("    auth:\n");
     let of = |kind: &'static str| plugin.credentials.iter().filter(move |want| want.kind == kind);
     let secret = |key: &str| format!("{{name: {}, key: {}}}", plugin.name, quoted(key));
-    section(yaml, of("aws"), "The host signs these; the plugin sees no credential.", "aws", |want| {
-        let actions: Vec<_> = want.actions.iter().map(|action| quoted(action)).collect();
-        format!("- service: {}\n  actions: [{}]", quoted(&want.name), actions.join(", "))
-    });
+    section(
+        yaml,
+        of("aws"),
+        "The host signs these; the plugin sees no credential.",
+        "aws",
+        |want| {
+            let actions: Vec<_> = want.actions.iter().map(|action| quoted(action)).collect();
+            format!("- service: {}\n  actions: [{}]", quoted(&want.name), actions.join(", "))
+        },
+    );
     section(
         yaml,
         of("header"),
         "The host sets these; the plugin sees no credential. Create the Secret in the operator's namespace.",
         "headers",
         |want| {
-            let prefix = if want.name == "authorization" { "  prefix: \"Bearer \"\n" } else { "" };
-            let key = if want.name == "authorization" { "token" } else { &want.name };
-            format!("- name: {}\n{prefix}  secretKeyRef: {}", quoted(&want.name), secret(key))
+            let prefix = if want.name == "authorization" {
+                "  prefix: \"Bearer \"\n"
+            } else {
+                ""
+            };
+            let key = if want.name == "authorization" {
+                "token"
+            } else {
+                &want.name
+            };
+            format!(
+                "- name: {}\n{prefix}  secretKeyRef: {}",
+                quoted(&want.name),
+                secret(key)
+            )
         },
     );
     if let Some(want) = of("serviceAccountToken").next() {
@@ -96,7 +114,8 @@ fn section<'a>(
 /// The settings that must be there, to be filled in, and the others as comments.
 fn settings(yaml: &mut String, members: &[Member]) {
     let administrator = |member: &&Member| member.set_by == "administrator" || member.required;
-    let (required, optional): (Vec<_>, Vec<_>) = members.iter().filter(administrator).partition(|member| member.required);
+    let (required, optional): (Vec<_>, Vec<_>) =
+        members.iter().filter(administrator).partition(|member| member.required);
     if required.is_empty() && optional.is_empty() {
         return;
     }
@@ -116,7 +135,13 @@ fn settings(yaml: &mut String, members: &[Member]) {
     }
     for member in optional {
         let default = member.default.as_deref().unwrap_or("...");
-        let _ = writeln!(yaml, "    # {}: {}  # {}", quoted(&member.name), words::line(default), said(member));
+        let _ = writeln!(
+            yaml,
+            "    # {}: {}  # {}",
+            quoted(&member.name),
+            words::line(default),
+            said(member)
+        );
     }
 }
 
@@ -124,9 +149,15 @@ fn settings(yaml: &mut String, members: &[Member]) {
 fn quoted(text: &str) -> String {
     let plain = !text.is_empty()
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'))
         && !matches!(text, "true" | "false" | "null" | "yes" | "no" | "on" | "off");
-    if plain { text.to_owned() } else { Json::from(text).to_string() }
+    if plain {
+        text.to_owned()
+    } else {
+        Json::from(text).to_string()
+    }
 }
 
 #[cfg(test)]
@@ -195,7 +226,12 @@ mod tests {
         let grant = object.spec.grant.unwrap();
         assert_eq!(grant.hosts, ["store.{region}.example.com:8443"]);
         assert_eq!(grant.auth.aws[0].actions, ["GetSecretValue"]);
-        let headers: Vec<_> = grant.auth.headers.iter().map(|header| (header.name.as_str(), header.prefix.as_deref())).collect();
+        let headers: Vec<_> = grant
+            .auth
+            .headers
+            .iter()
+            .map(|header| (header.name.as_str(), header.prefix.as_deref()))
+            .collect();
         assert_eq!(headers, [("authorization", Some("Bearer ")), ("x-api-key", None)]);
         assert_eq!(grant.auth.service_account_token.unwrap().audience, "vault");
         assert_eq!(grant.auth.exposed["password"].key, "password");

@@ -29,7 +29,9 @@ pub struct Project {
 
 /// A name that cannot be a plugin's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no name for a plugin; use lower-case letters, digits and inner dashes, and begin with a letter, e.g. my-store")]
+#[error(
+    "{0:?} is no name for a plugin; use lower-case letters, digits and inner dashes, and begin with a letter, e.g. my-store"
+)]
 pub struct InvalidName(String);
 
 impl Project {
@@ -69,7 +71,10 @@ impl Project {
     /// When the folder is there already, or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, KitError> {
         if folder.exists() {
-            return Err(KitError::format(folder, "is there already; name another folder with --dir"));
+            return Err(KitError::format(
+                folder,
+                "is there already; name another folder with --dir",
+            ));
         }
         let mut written = Vec::new();
         for (name, content) in self.files() {
@@ -103,9 +108,9 @@ impl Project {
 
     fn by_products(&self) -> &'static str {
         match self.language {
-            Language::Rust => "/target/\n",
-            Language::JavaScript | Language::Go => "/dist/\n/node_modules/\n",
-            Language::Python => "/.venv/\n/dist/\n__pycache__/\n",
+            Language::Rust => "/*.wasm\n/target/\n",
+            Language::JavaScript | Language::Go => "/*.wasm\n/dist/\n/node_modules/\n",
+            Language::Python => "/*.wasm\n/.venv/\n/dist/\n__pycache__/\n",
         }
     }
 
@@ -113,7 +118,7 @@ impl Project {
     fn named(&self, text: &str) -> String {
         let example = format!("example-{}", self.language.name());
         text.replace(&example, &self.name)
-            .replace(&camel(&example), &camel(&self.name))
+            .replace(&camel(&example), &self.name)
             .replace(&snake(&example), &snake(&self.name))
     }
 
@@ -142,7 +147,13 @@ impl Project {
         let lines = text.replace("[lints]\nworkspace = true\n\n", "");
         let lines: Vec<_> = lines
             .lines()
-            .map(|line| if line.starts_with("keyhole-sdk = ") { sdk.as_str() } else { line })
+            .map(|line| {
+                if line.starts_with("keyhole-sdk = ") {
+                    sdk.as_str()
+                } else {
+                    line
+                }
+            })
             .collect();
         format!(
             "{}\n\n# A small component loads fast.\n[profile.release]\nopt-level = \"s\"\nlto = true\ncodegen-units = 1\n\
