@@ -13,7 +13,7 @@ use keyhole_sandbox::egress::Proxy;
 use tokio::sync::OnceCell;
 
 use crate::cosign::{BUNDLE_MEDIA_TYPE_PREFIX, PublicKey, Signature, SignatureError};
-use crate::oci::manifest::{INDEX_MEDIA_TYPE, Index, MANIFEST_MEDIA_TYPE, MAX_MANIFEST, Manifest};
+use crate::oci::manifest::{Descriptor, INDEX_MEDIA_TYPE, Index, MANIFEST_MEDIA_TYPE, MAX_MANIFEST, Manifest};
 use crate::oci::registry::{Access, Registry};
 use crate::oci::store::Store;
 use crate::oci::{Credentials, OciImage};
@@ -299,26 +299,24 @@ impl Pull<'_> {
         Ok(found)
     }
 
-    /// Digests of manifests that say they are bundles about this one.
+    /// Digests of manifests that are bundles about this one, or may be.
     async fn referrers(&self, manifest: &Digest) -> Result<Vec<Digest>, SourceError> {
-        let registry = self.registry().await?;
         let path = format!("referrers/{manifest}");
-        let mut index = registry.get(&path, INDEX_MEDIA_TYPE, MAX_MANIFEST, &self.what).await?;
+        let registry = self.registry().await?;
+        let answer = registry.get_if_known(&path, INDEX_MEDIA_TYPE, MAX_MANIFEST, &self.what);
+        let parse = |bytes: &[u8]| serde_json::from_slice::<Index>(bytes).ok();
+        let mut index = answer.await?.as_deref().and_then(parse);
         if index.is_none() {
             // Registries without that part of the protocol: whoever pushes a referrer lists it under this tag.
-            index = self.fetch_manifest(&format!("sha256-{}", manifest.hex())).await?;
+            let tag = format!("sha256-{}", manifest.hex());
+            index = self.fetch_manifest(&tag).await?.as_deref().and_then(parse);
         }
-        let Some(index) = index else {
-            return Ok(Vec::new());
+        let may_be_bundle = |entry: &&Descriptor| {
+            let of_type = entry.artifact_type.as_deref();
+            of_type.is_none_or(|artifact_type| artifact_type.starts_with(BUNDLE_MEDIA_TYPE_PREFIX))
         };
-        let index: Index =
-            serde_json::from_slice(&index).map_err(|_| registry.protocol("its list of referrers cannot be read"))?;
-        let is_bundle = |media_type: &Option<String>| {
-            media_type
-                .as_ref()
-                .is_some_and(|media_type| media_type.starts_with(BUNDLE_MEDIA_TYPE_PREFIX))
-        };
-        let bundles = index.manifests.iter().filter(|entry| is_bundle(&entry.artifact_type));
+        let manifests = index.map(|index| index.manifests).unwrap_or_default();
+        let bundles = manifests.iter().filter(may_be_bundle);
         Ok(bundles.filter_map(|entry| entry.digest.parse().ok()).collect())
     }
 

@@ -117,11 +117,6 @@ impl Registry {
         })
     }
 
-    /// Host and port, for messages.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// An address below the repository, e.g. `manifests/latest`.
     pub(super) fn url(&self, path: &str) -> Result<Url, SourceError> {
         let url = self.root.join(path);
@@ -149,6 +144,20 @@ impl Registry {
             StatusCode::OK => Ok(Some(answer.body)),
             StatusCode::NOT_FOUND => Ok(None),
             status => Err(self.protocol(&format!("{status} for {what}"))),
+        }
+    }
+
+    /// What is at a path that not every registry knows; `None` when this one does not.
+    pub(super) async fn get_if_known(
+        &self,
+        path: &str,
+        accept: &str,
+        most: u64,
+        what: &str,
+    ) -> Result<Option<Vec<u8>>, SourceError> {
+        match self.get(path, accept, most, what).await {
+            Err(SourceError::Protocol { .. }) => Ok(None),
+            answer => answer,
         }
     }
 
@@ -273,10 +282,11 @@ impl Registry {
         if answer.status.is_client_error() {
             return Err(self.denied(answer.status).into());
         }
-        let token: Token = serde_json::from_slice(&answer.body).map_err(|_| self.protocol("its token is none"))?;
-        let token = token.token.or(token.access_token);
-        let token = token.ok_or_else(|| self.protocol("its token is none"))?;
-        Ok(self.header(&SecretBytes::from(format!("Bearer {token}")))?)
+        let body = SecretBytes::new(answer.body);
+        let token: Option<Token> = serde_json::from_slice(body.expose()).ok();
+        let token = token.and_then(|token| token.token.or(token.access_token));
+        let token = SecretBytes::from(token.ok_or_else(|| self.protocol("its token is none"))?);
+        Ok(self.header(&SecretBytes::new([b"Bearer ", token.expose()].concat()))?)
     }
 
     fn header(&self, text: &SecretBytes) -> Result<HeaderValue, SourceError> {
