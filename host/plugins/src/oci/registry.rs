@@ -282,10 +282,11 @@ impl Registry {
         if answer.status.is_client_error() {
             return Err(self.denied(answer.status).into());
         }
-        let token: Token = serde_json::from_slice(&answer.body).map_err(|_| self.protocol("its token is none"))?;
-        let token = token.token.or(token.access_token);
-        let token = token.ok_or_else(|| self.protocol("its token is none"))?;
-        Ok(self.header(&SecretBytes::from(format!("Bearer {token}")))?)
+        let body = SecretBytes::new(answer.body);
+        let token: Option<Token> = serde_json::from_slice(body.expose()).ok();
+        let token = token.and_then(|token| token.token.or(token.access_token));
+        let token = SecretBytes::from(token.ok_or_else(|| self.protocol("its token is none"))?);
+        Ok(self.header(&SecretBytes::new([b"Bearer ", token.expose()].concat()))?)
     }
 
     fn header(&self, text: &SecretBytes) -> Result<HeaderValue, SourceError> {
