@@ -20,6 +20,9 @@ pub fn run() -> anyhow::Result<ExitCode> {
         control_plane: true,
         moto: true,
         registry: true,
+        openbao: true,
+        kubectl: true,
+        examples: true,
     };
     tools::check(needs)?;
     let progress = Progress::start();

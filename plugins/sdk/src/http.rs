@@ -12,8 +12,7 @@
 //! struct Entry { value: String }
 //!
 //! fn entry(address: &str, key: &str) -> Result<Entry, Error> {
-//!     let path = http::encode_path(key)?;
-//!     http::get(format!("{address}/v1/secrets/{path}")).send()?.json()
+//!     http::get(address).path("v1/secrets").path(key).send()?.json()
 //! }
 //!
 //! // In a unit test the store is a closure.

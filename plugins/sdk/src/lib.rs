@@ -2,7 +2,7 @@
 //! `wasm32-wasip2`.
 //!
 //! ```
-//! use keyhole_sdk::{Backend, Call, Content, Description, Error, Outcome, Request, Selector, Value};
+//! use keyhole_sdk::{Backend, Call, Description, Error, Outcome, Request, Selector, Value};
 //! use schemars::JsonSchema;
 //! use serde::Deserialize;
 //!
@@ -37,10 +37,9 @@
 //! keyhole_sdk::export!(Echo);
 //!
 //! // Nothing above needs a host, so it can be tried out in a plain unit test.
-//! let request = Request { selector: Selector::key("x"), options: Default::default(), known_version: None };
-//! let outcomes = Echo::fetch(&Settings { greeting: "hello ".into() }, &Call::default(), &[request]).unwrap();
-//! let Outcome::Value(value) = &outcomes[0] else { panic!() };
-//! assert_eq!(value.content, Content::Text("hello x".into()));
+//! use keyhole_sdk::testing::{self, key};
+//! let outcomes = testing::fetch::<Echo>(&serde_json::json!({ "greeting": "hello " }), &[key("x")]).unwrap();
+//! assert_eq!(outcomes[0], Value::text("hello x").into());
 //! ```
 //!
 //! What the host promises and expects is written in `wit/backend.wit`; the rules that most concern a
@@ -88,10 +87,12 @@ pub use request::{Call, Request, Selector};
 
 /// Makes a type that implements [`Backend`] the plugin. Call it once, anywhere in the crate.
 ///
-/// Outside WebAssembly it does nothing, so a plugin's unit tests run natively.
+/// Outside WebAssembly it only checks the type, so a plugin's unit tests run natively.
 #[macro_export]
 macro_rules! export {
     ($backend:ty) => {
+        const _: fn() -> $crate::Description = <$backend as $crate::Backend>::describe;
+
         #[cfg(target_family = "wasm")]
         const _: () = {
             type KeyholeComponent = $crate::glue::Component<$backend>;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::response::{Response, Target};
 use super::transport::{self, Pending};
-use super::{BODY_LIMIT, encode};
+use super::{BODY_LIMIT, encode, encode_path};
 use crate::Error;
 
 /// A request that is being put together. A mistake on the way is told by [`send`](Self::send).
@@ -56,6 +56,30 @@ impl RequestBuilder {
             limit: BODY_LIMIT,
             mistake: None,
         }
+    }
+
+    /// Adds to the path, with one slash between: each part of `text` is escaped, as [`encode_path`] does, and
+    /// nothing is added when it is empty. Before [`query`](Self::query).
+    ///
+    /// ```
+    /// # use keyhole_sdk::http;
+    /// // GET https://store.example/v1/secrets/team%20a/db
+    /// http::get("https://store.example/").path("v1/secrets").path("team a").path("/db");
+    /// ```
+    pub fn path(mut self, text: impl AsRef<str>) -> Self {
+        let text = text.as_ref().trim_start_matches('/');
+        if text.is_empty() {
+            return self;
+        }
+        match encode_path(text) {
+            Ok(path) => {
+                self.url.truncate(self.url.trim_end_matches('/').len());
+                self.url.push('/');
+                self.url.push_str(&path);
+            }
+            Err(mistake) => _ = self.mistake.get_or_insert(mistake),
+        }
+        self
     }
 
     /// Sets a header; one of this name that is there already goes.

@@ -46,10 +46,11 @@ fn each_status_has_its_error() {
 
 #[test]
 fn no_message_holds_a_body_or_a_query() {
-    let answers: [fn() -> Answer; 5] = [
+    let answers: [fn() -> Answer; 6] = [
         || Answer::text(500, "a-secret"),
         || Answer::text(200, "\"a-secret"),
-        || Answer::json(200, &json!({ "a-secret": 1 })),
+        || Answer::json(200, &json!({ "a-secret": "a-secret" })),
+        || Answer::json(200, &["a-secret"]),
         || Answer::bytes(200, vec![b'"', 0xff]),
         || Answer::unreachable("the connection broke"),
     ];
@@ -57,6 +58,7 @@ fn no_message_holds_a_body_or_a_query() {
         let _store = Http::serve(move |_| answer());
         for error in [
             get(URL).send().and_then(Response::json::<String>).unwrap_err(),
+            get(URL).send().and_then(Response::json::<Vec<u32>>).unwrap_err(),
             get(URL).limit(0).send().and_then(Response::text).unwrap_err(),
         ] {
             let told = format!("{error:?}");
@@ -170,6 +172,27 @@ fn a_key_cannot_leave_its_folder() {
     ] {
         assert_eq!(encode_path(key).unwrap(), path);
     }
+}
+
+#[test]
+fn a_path_is_put_together_with_one_slash_between() {
+    let store = Http::serve(|_| Answer::status(200));
+    for (address, parts, path) in [
+        ("https://store.example", ["v1/s", "", "/a b"], "/v1/s/a%20b"),
+        ("https://store.example/", ["v1/s", "team/", "a"], "/v1/s/team/a"),
+        ("https://store.example/x/", ["", "", ""], "/x/"),
+    ] {
+        let request = parts.iter().fold(get(address), |request, part| request.path(part));
+        request.send().unwrap();
+        assert_eq!(store.requests().pop().unwrap().path(), path);
+    }
+    let error = get("https://store.example")
+        .path("team")
+        .path("../b")
+        .send()
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid("/key".to_owned()));
+    assert_eq!(store.requests().len(), 3);
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn error_code(code: ErrorCode) -> Failure {
             "TLS failed; a private authority must be granted to the plugin"
         }
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => "the host is not granted to the plugin",
-        other => return no_answer(other.name()),
+        other => return no_answer(format!("{other:?}")),
     };
     no_answer(why)
 }
