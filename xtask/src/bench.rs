@@ -25,6 +25,8 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     let needs = Needs {
         control_plane: true,
         moto: false,
+        openbao: false,
+        registry: false,
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;

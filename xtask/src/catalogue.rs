@@ -8,7 +8,6 @@
 
 mod page;
 mod rows;
-mod sources;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +15,7 @@ use std::path::Path;
 use anyhow::bail;
 
 use self::rows::{Ours, ROWS, Row};
-use self::sources::Test;
+use crate::sources::{self, Test};
 
 /// Where the page is, below the root of the project.
 pub const PAGE: &str = "docs/reference/kes-compatibility.md";

@@ -1,8 +1,9 @@
 //! Files that are made from the code: CRDs, manifests and pages of the reference.
 //!
-//! The binary prints them, except for the catalogue of compatibility, which comes from the tests themselves.
-//! This writes them down, and `--check` (part of `cargo xtask test`) fails when a file is not what would be
-//! written, so that they cannot drift apart.
+//! The binary prints them, except for the catalogue of compatibility, which comes from the tests themselves, and
+//! the plugin contract, which comes from its WIT file. This writes them down, and `--check` (part of
+//! `cargo xtask test`) fails when a file is not what would be written, so that they cannot drift apart. What
+//! people write by hand is checked as far as it names tests and files ([`pages`]).
 
 use std::fs;
 use std::path::Path;
@@ -12,8 +13,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::cargo::{binaries, cargo, root, run as run_command};
-use crate::catalogue;
 use crate::tools::{self, Needs};
+use crate::{catalogue, contract, pages};
 
 /// Arguments of `generate`.
 #[derive(Args)]
@@ -54,6 +55,7 @@ pub fn generate(check: bool) -> anyhow::Result<()> {
         files.push((file, print(&binary, args)?));
     }
     files.push((catalogue::PAGE, catalogue::page(&root())?.into_bytes()));
+    files.push((contract::PAGE, contract::page(&root())?.into_bytes()));
     let mut stale = Vec::new();
     for (file, wanted) in files {
         let path = root().join(file);
@@ -73,7 +75,7 @@ pub fn generate(check: bool) -> anyhow::Result<()> {
     if !stale.is_empty() {
         bail!("not up to date: {}; run `cargo xtask generate`", stale.join(", "));
     }
-    Ok(())
+    pages::check(&root())
 }
 
 /// What the binary prints, in an empty environment: variables would show up as defaults.

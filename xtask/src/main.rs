@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask demo | test | bench | generate`.
+//! The project's commands: `cargo xtask demo | test | bench | plugins | generate`.
 //!
 //! Each checks for what it needs before it starts anything, adds what it can (the wasm target, the
 //! Kubernetes binaries, the Python environment) and says in one line how to get what it cannot.
@@ -12,9 +12,13 @@
 mod bench;
 mod cargo;
 mod catalogue;
+mod contract;
 mod demo;
 mod generate;
+mod pages;
+mod plugins;
 mod progress;
+mod sources;
 mod tally;
 mod test;
 mod tools;
@@ -39,6 +43,8 @@ enum Command {
     Test,
     /// Measure, and print a table
     Bench(bench::BenchArgs),
+    /// Build the plugins that are installed by a BackendPlugin into target/plugins
+    Plugins,
     /// Write what is generated from the code: CRDs, manifests, reference
     Generate(generate::GenerateArgs),
 }
@@ -49,6 +55,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args).map(done),
         Command::Test => test::run(),
         Command::Bench(args) => bench::run(args).map(done),
+        Command::Plugins => plugins::run().map(done),
         Command::Generate(args) => generate::run(args).map(done),
     };
     outcome.unwrap_or_else(|error| {

@@ -6,6 +6,7 @@ use crate::cargo::{binaries, cargo, root};
 use crate::catalogue;
 use crate::demo::prepare;
 use crate::generate::generate;
+use crate::pages;
 use crate::progress::Progress;
 use crate::tally::Tally;
 use crate::tools::{self, Needs};
@@ -18,6 +19,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
     let needs = Needs {
         control_plane: true,
         moto: true,
+        openbao: true,
+        registry: true,
     };
     tools::check(needs)?;
     let progress = Progress::start();
@@ -45,6 +48,12 @@ pub fn run() -> anyhow::Result<ExitCode> {
 
     progress.say("catalogue of compatibility");
     match catalogue::unproven(&root(), &tally.passed_names) {
+        Ok(missing) => tally.lacks(missing),
+        Err(error) => tally.failed.push(format!("{error:#}")),
+    }
+
+    progress.say("tests that pages name");
+    match pages::unproven(&root(), &tally.passed_names) {
         Ok(missing) => tally.lacks(missing),
         Err(error) => tally.failed.push(format!("{error:#}")),
     }

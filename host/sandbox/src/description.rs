@@ -19,7 +19,7 @@ pub const DESCRIPTION_LIMIT: usize = 64 << 10;
 const NAME_LIMIT: usize = 63;
 
 /// What a plugin is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     /// Short name, lower-case letters, digits and dashes.
     pub name: String,

@@ -30,6 +30,7 @@ mod record;
 mod request;
 mod resolve;
 mod sign;
+mod tap;
 mod tls;
 
 pub use call::CallEgress;
@@ -39,3 +40,5 @@ pub use policy::{GrantError, Policy};
 pub use proxy::Proxy;
 pub use record::Record;
 pub use resolve::{Resolve, SystemResolver};
+pub use tap::{Observed, Tap};
+pub use tls::client_tls;

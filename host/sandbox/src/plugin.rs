@@ -122,6 +122,12 @@ impl Plugin {
         &self.0.description
     }
 
+    /// Session entries that are kept for its calls now.
+    #[must_use]
+    pub fn session_entries(&self) -> usize {
+        self.0.sessions.entries()
+    }
+
     /// Whether instances come from the pool.
     #[must_use]
     pub fn is_pooled(&self) -> bool {
@@ -225,6 +231,9 @@ impl Plugin {
                 })
             })
             .await;
+        if let Some(tap) = inner.policy.tap() {
+            remains.handled.iter().for_each(|(secret, _)| tap.handled(secret));
+        }
         let outcomes = self.conclude(returned, &remains, requests);
         if let Some(scope) = &scope {
             let answered = outcomes

@@ -50,7 +50,7 @@ impl Given {
     pub(crate) fn offline(export: Export) -> Self {
         Self {
             export,
-            network: Network::Closed(NoNetwork),
+            network: Network::Closed(NoNetwork::default()),
             secrets: CallSecrets::default(),
             requests: 0,
         }
@@ -121,7 +121,7 @@ impl Runner {
         let stats = CallStats {
             cpu: meter.spent(),
             wall: began.elapsed(),
-            exchanges: record.as_ref().map_or(0, |record| record.exchanges()),
+            exchanges: record.as_ref().map_or(state.asked_in_vain(), |record| record.exchanges()),
             peak_memory: state.memory.peak(),
             log_lines: output.written(),
         };

@@ -128,6 +128,11 @@ impl Sessions {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Entries of all scopes, those over their time included until their scope is used again.
+    pub(crate) fn entries(&self) -> usize {
+        self.with(|scopes| scopes.scopes.values().map(|scope| scope.entries.len()).sum())
+    }
+
     /// Waits until this call may run. Returns at once where a session is at hand or none is needed.
     pub(crate) async fn turn(&self, key: &ScopeKey) -> Turn {
         let queue = self.with(|scopes| {

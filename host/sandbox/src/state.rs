@@ -91,6 +91,14 @@ impl State {
         self.stderr.finish();
     }
 
+    /// Exchanges that were asked of a network that is none.
+    pub(crate) fn asked_in_vain(&self) -> u32 {
+        match &self.network {
+            Network::Closed(closed) => closed.asked,
+            Network::Open(_) => 0,
+        }
+    }
+
     pub(crate) fn egress(&self) -> Option<&CallEgress> {
         match &self.network {
             Network::Closed(_) => None,
@@ -123,13 +131,17 @@ impl WasiHttpView for State {
 }
 
 /// Refuses every exchange.
-pub(crate) struct NoNetwork;
+#[derive(Default)]
+pub(crate) struct NoNetwork {
+    asked: u32,
+}
 
 type Done = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
 type Exchange = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), HttpError>> + Send>;
 
 impl WasiHttpHooks for NoNetwork {
     fn is_supported_scheme(&mut self, _scheme: &Scheme) -> bool {
+        self.asked = self.asked.saturating_add(1);
         false
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
+#[cfg(not(target_family = "wasm"))]
+use serde_json::Value as Json;
 
 use crate::bindings::exports::keyhole::backend::backend::Guest;
 use crate::bindings::keyhole::backend::types as wit;
@@ -23,11 +25,7 @@ impl<B: Backend> Guest for Component<B> {
     }
 
     fn validate(settings: String) -> Vec<wit::Problem> {
-        let problems = match serde_json::from_str(&settings) {
-            Ok(settings) => B::validate(&settings),
-            Err(error) => vec![Problem::at("", error.to_string())],
-        };
-        problems
+        validate::<B>(&settings)
             .into_iter()
             .map(|Problem { path, message }| wit::Problem { path, message })
             .collect()
@@ -37,6 +35,38 @@ impl<B: Backend> Guest for Component<B> {
         let outcomes = fetch::<B>(call, requests).map_err(error)?;
         Ok(outcomes.into_iter().map(outcome).collect())
     }
+}
+
+/// The problems of settings as JSON.
+pub(crate) fn validate<B: Backend>(settings: &str) -> Vec<Problem> {
+    match serde_json::from_str(settings) {
+        Ok(settings) => B::validate(&settings),
+        Err(error) => vec![Problem::at("", error.to_string())],
+    }
+}
+
+/// A call whose settings and options are JSON.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn fetch_json<B: Backend>(
+    settings: &Json,
+    call: &Call,
+    requests: &[Request<Json>],
+) -> Result<Vec<Outcome>, Error> {
+    let requests = requests.iter().map(|request| wit::Request {
+        selector: match request.selector.clone() {
+            Selector::Key(key) => wit::Selector::Key(key),
+            Selector::Prefix { path, recursive } => wit::Selector::Prefix(wit::Prefix { path, recursive }),
+        },
+        options: request.options.to_string(),
+        known_version: request.known_version.clone(),
+    });
+    let call = wit::Call {
+        settings: settings.to_string(),
+        deadline_ms: u64::try_from(call.deadline.as_millis()).unwrap_or(u64::MAX),
+        attempt: call.attempt,
+        context: Json::Object(call.context.clone()).to_string(),
+    };
+    fetch::<B>(call, requests.collect())
 }
 
 fn description<B: Backend>(said: Description) -> wit::Description {

@@ -2,7 +2,7 @@
 //! `wasm32-wasip2`.
 //!
 //! ```
-//! use keyhole_sdk::{Backend, Call, Content, Description, Error, Outcome, Request, Selector, Value};
+//! use keyhole_sdk::{Backend, Call, Description, Error, Outcome, Request, Selector, Value};
 //! use schemars::JsonSchema;
 //! use serde::Deserialize;
 //!
@@ -37,10 +37,9 @@
 //! keyhole_sdk::export!(Echo);
 //!
 //! // Nothing above needs a host, so it can be tried out in a plain unit test.
-//! let request = Request { selector: Selector::key("x"), options: Default::default(), known_version: None };
-//! let outcomes = Echo::fetch(&Settings { greeting: "hello ".into() }, &Call::default(), &[request]).unwrap();
-//! let Outcome::Value(value) = &outcomes[0] else { panic!() };
-//! assert_eq!(value.content, Content::Text("hello x".into()));
+//! use keyhole_sdk::testing::{self, key};
+//! let outcomes = testing::fetch::<Echo>(&serde_json::json!({ "greeting": "hello " }), &[key("x")]).unwrap();
+//! assert_eq!(outcomes[0], Value::text("hello x").into());
 //! ```
 //!
 //! What the host promises and expects is written in `wit/backend.wit`; the rules that most concern a
@@ -51,8 +50,8 @@
 //! * Do not retry, cache or pace: the host does. Switch the retries of a vendor's SDK off.
 //! * One request that fails must not take the others with it: answer [`Outcome::Failed`] for it.
 //! * An [`Error`]'s message ends up on the user's object. It must hold no part of a secret.
-//! * HTTP goes through `wasi:http`; the crate `wstd` is a convenient client. The host adds TLS and,
-//!   where granted, credentials.
+//! * HTTP goes through `wasi:http`; [`http`] is a client for it. The host adds TLS and, where granted,
+//!   credentials.
 
 #![cfg_attr(
     test,
@@ -72,10 +71,13 @@ mod description;
 mod error;
 #[doc(hidden)]
 pub mod glue;
+pub mod http;
 pub mod log;
 mod outcome;
 mod request;
 pub mod session;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
 pub use backend::{Backend, NoOptions, each};
 pub use description::Description;
@@ -85,10 +87,12 @@ pub use request::{Call, Request, Selector};
 
 /// Makes a type that implements [`Backend`] the plugin. Call it once, anywhere in the crate.
 ///
-/// Outside WebAssembly it does nothing, so a plugin's unit tests run natively.
+/// Outside WebAssembly it only checks the type, so a plugin's unit tests run natively.
 #[macro_export]
 macro_rules! export {
     ($backend:ty) => {
+        const _: fn() -> $crate::Description = <$backend as $crate::Backend>::describe;
+
         #[cfg(target_family = "wasm")]
         const _: () = {
             type KeyholeComponent = $crate::glue::Component<$backend>;

@@ -2,20 +2,34 @@
 //! permitted. Entries are seen only by calls of the same plugin file with the same identity and
 //! settings; they live in the host's memory. Be ready to find nothing.
 //!
+//! Most plugins need one function, [`with_login`]: it logs in when there is no session, keeps what came of it,
+//! and logs in anew, once, when the store no longer takes it.
+//!
 //! ```
 //! # use std::time::Duration;
-//! use keyhole_sdk::session;
+//! use keyhole_sdk::{Error, http, session};
 //!
-//! #[derive(serde::Serialize, serde::Deserialize)]
-//! struct Login { token: String }
+//! #[derive(serde::Deserialize)]
+//! struct Login { token: String, lease_seconds: u64 }
 //!
-//! let login = session::get::<Login>("login").unwrap_or_else(|| {
-//!     let login = Login { token: "fetched from the store".into() };
-//!     // A host that cannot keep it costs a login, no more.
-//!     let _ = session::set("login", &login, Duration::from_secs(600));
-//!     login
-//! });
-//! # assert_eq!(login.token, session::get::<Login>("login").unwrap().token);
+//! fn read(address: &str, key: &str) -> Result<String, Error> {
+//!     let login = || {
+//!         let login: Login = http::post(format!("{address}/login")).send()?.json()?;
+//!         Ok((login.token, Duration::from_secs(login.lease_seconds)))
+//!     };
+//!     session::with_login("login", login, |token| {
+//!         http::get(format!("{address}/entries/{key}")).bearer(token).send()?.text()
+//!     })
+//! }
+//! # use keyhole_sdk::testing::{Answer, Http};
+//! # let store = Http::serve(|request| match request.path() {
+//! #     "/login" => Answer::json(200, &serde_json::json!({ "token": "t", "lease_seconds": 600 })),
+//! #     _ => Answer::text(200, request.header("authorization").unwrap_or_default()),
+//! # });
+//! # assert_eq!(read("https://store.example", "a")?, "Bearer t");
+//! # assert_eq!(read("https://store.example", "b")?, "Bearer t");
+//! # assert_eq!(store.requests().len(), 3, "one login for both");
+//! # Ok::<(), Error>(())
 //! ```
 
 use std::fmt;
@@ -23,6 +37,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+mod login;
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use login::begin_instance;
+pub use login::{get_or_login, with_login, with_login_if};
 
 /// Why an entry was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

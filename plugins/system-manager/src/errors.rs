@@ -9,6 +9,7 @@ use crate::path::{LARGEST, Unread};
 
 const SERVICE: &str = "Parameter Store";
 const NOT_FOUND: &str = "ParameterNotFound";
+const STALE_PAGE: &str = "InvalidNextToken";
 
 /// What is said of a name in `InvalidParameters`.
 pub fn absent() -> Fault {
@@ -43,6 +44,11 @@ pub fn explain(fault: &Fault, ask: &Ask, region: &str) -> Error {
 pub fn unread(why: &Unread, path: &Path, region: &str) -> Error {
     let what = format!("path {:?} in {region}", path.path);
     match why {
+        // The parameters changed, or the page was asked for too late: a new reading has new tokens.
+        Unread::Fault(fault) if fault.code.as_deref() == Some(STALE_PAGE) => {
+            let message = format!("{what} changed while it was read; it will be read again");
+            coded(Error::unavailable(None, message), fault)
+        }
         Unread::Fault(fault) => Asked {
             service: SERVICE,
             region,
@@ -58,6 +64,10 @@ pub fn unread(why: &Unread, path: &Path, region: &str) -> Error {
             "the parameters under {what} take more than {LARGEST} bytes, the most that a Secret can hold; \
              divide it into several paths"
         )),
+        Unread::Circle => Error::unavailable(
+            None,
+            format!("{SERVICE} keeps answering with the same page of {what}; it will be read again later"),
+        ),
         Unread::Crowded(read) => Error::unavailable(
             None,
             format!(

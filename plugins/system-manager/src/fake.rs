@@ -24,6 +24,8 @@ pub struct Fake {
     pub left_out: Vec<String>,
     pub twice: Vec<String>,
     /// What a path answers from this page on.
+    /// A path whose pages all lead to themselves.
+    pub circle: Option<String>,
     pub page_faults: BTreeMap<String, (usize, Fault)>,
     /// Calls so far: names of a batch, name of a single one, path and token of a page.
     pub batches: RefCell<Vec<Vec<String>>>,
@@ -161,9 +163,13 @@ impl Api for Fake {
         };
         let names: Vec<&String> = self.parameters.keys().filter(wanted).collect();
         let on_page = names.iter().skip(number * 10).take(10);
+        let following = match &self.circle {
+            Some(circle) if *circle == path.path => Some(number.to_string()),
+            _ => (names.len() > (number + 1) * 10).then(|| (number + 1).to_string()),
+        };
         Ok(Page {
             parameters: on_page.map(|name| self.value(name).unwrap()).collect(),
-            next: (names.len() > (number + 1) * 10).then(|| (number + 1).to_string()),
+            next: following,
         })
     }
 }

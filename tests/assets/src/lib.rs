@@ -1,6 +1,6 @@
-//! What tests need and cargo does not build: the Kubernetes binaries and the moto environment.
+//! What tests need and cargo does not build: the Kubernetes binaries, a registry with cosign, moto and OpenBao.
 //!
-//! Both take minutes to make and hardly ever change, so they live in a cache folder outside `target/`, keyed
+//! They take minutes to make and hardly ever change, so they live in a cache folder outside `target/`, keyed
 //! by what they are made from, and survive `cargo clean` and fresh clones. A file lock lets parallel runs
 //! share one build; a build appears under its final name only when it is complete, so a run that is killed
 //! in the middle leaves nothing that looks finished.
@@ -11,9 +11,17 @@
 
 mod cache;
 mod control_plane;
+mod kubectl;
 mod moto;
+mod openbao;
+mod python;
+mod registry;
 mod run;
 
 pub use cache::{Lock, root};
 pub use control_plane::ControlPlaneBinaries;
+pub use kubectl::Kubectl;
 pub use moto::MotoEnvironment;
+pub use openbao::OpenBao;
+pub use python::PythonEnvironment;
+pub use registry::RegistryBinaries;

@@ -15,6 +15,7 @@ use super::exchange::Exchange;
 use super::policy::Policy;
 use super::record::Record;
 use super::request;
+use super::tap::Listening;
 use crate::call::{Call, Exchanges};
 use crate::handled::Handled;
 use crate::ports::{AwsSessions, Credentials, Ports};
@@ -128,6 +129,7 @@ impl WasiHttpHooks for CallEgress {
         _consumed: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let record = self.record.clone();
+        let (listening, request) = Listening::to(self.policy.tap(), request);
         match self.begin(request, options) {
             Ok(exchange) => Box::new(async move {
                 let answer = exchange.run().await.map_err(|error| {
@@ -135,7 +137,7 @@ impl WasiHttpHooks for CallEgress {
                     for_guest(&error)
                 })?;
                 let done: Driver = Box::new(std::future::ready(Ok(())));
-                Ok((answer, done))
+                Ok((listening.answered(answer), done))
             }),
             Err(refused) => {
                 let refused = CallError::Egress(refused);

@@ -48,6 +48,7 @@ pub(super) struct Connector {
     tls: TlsConnector,
     proxy_tls: TlsConnector,
     within: Duration,
+    detour: Option<SocketAddr>,
     for_overrides: bool,
 }
 
@@ -75,6 +76,7 @@ impl Connector {
             tls: tls::connector(roots, Alpn::Any)?,
             proxy_tls: tls::connector(Arc::clone(&network.roots), Alpn::Http1)?,
             within: network.timeouts.connect,
+            detour: network.detour,
             for_overrides: false,
         })
     }
@@ -159,7 +161,7 @@ impl Connector {
             // An address that swallows packets may use up its share of the time, not all of it.
             let share = until.saturating_duration_since(Instant::now()) / left.max(1);
             left = left.saturating_sub(1);
-            match timeout(share, TcpStream::connect(address)).await {
+            match timeout(share, TcpStream::connect(self.detour.unwrap_or(address))).await {
                 Ok(Ok(stream)) => {
                     stream
                         .set_nodelay(true)

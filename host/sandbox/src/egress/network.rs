@@ -1,6 +1,7 @@
 //! Facts about the network that hold for all plugins of a process.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use wasmtime_wasi_http::RequestOptions;
 
 use super::proxy::Proxy;
 use super::resolve::{Resolve, SystemResolver};
+use super::tap::Tap;
 use super::tls;
 
 /// Resolver, proxy, trusted roots and time-outs. Cheap to clone.
@@ -19,6 +21,8 @@ pub struct Network {
     pub(super) proxy: Option<Arc<Matcher>>,
     pub(super) roots: Arc<RootCertStore>,
     pub(super) timeouts: Timeouts,
+    pub(super) tap: Option<Arc<dyn Tap>>,
+    pub(super) detour: Option<SocketAddr>,
 }
 
 /// How long each part of an exchange may take. A guest can ask for less, never for more.
@@ -70,6 +74,8 @@ impl Network {
             proxy: None,
             roots: tls::system_roots(),
             timeouts: Timeouts::default(),
+            tap: None,
+            detour: None,
         }
     }
 
@@ -83,6 +89,23 @@ impl Network {
     #[must_use]
     pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
         Self { timeouts, ..self }
+    }
+
+    /// The same, heard by `tap`.
+    #[must_use]
+    pub fn with_tap(self, tap: Arc<dyn Tap>) -> Self {
+        Self { tap: Some(tap), ..self }
+    }
+
+    /// The same with every connection made to `address`, after name and address were checked as ever: for
+    /// answering from recordings. There is no proxy then.
+    #[must_use]
+    pub fn with_detour(self, address: SocketAddr) -> Self {
+        Self {
+            detour: Some(address),
+            proxy: None,
+            ..self
+        }
     }
 }
 

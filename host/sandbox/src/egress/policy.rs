@@ -1,5 +1,6 @@
 //! What one loaded plugin may reach, decided without waiting for anything.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::connect::{Connector, Tasks};
 use super::destination::{Destination, Host};
 use super::endpoints::EndpointOverrides;
 use super::network::Timeouts;
+use super::tap::Tap;
 use super::{aws, headers, request, sign};
 use crate::grant::{AwsGrant, Grant, HeaderGrant};
 use crate::ports::Ports;
@@ -26,7 +28,6 @@ use crate::ports::Ports;
 pub(super) type HttpClient = Client<Connector, WasiBody>;
 
 /// The way out of one loaded plugin, with its connections.
-#[derive(Debug)]
 pub struct Policy {
     hosts: Vec<HostPattern>,
     aws: Arc<[AwsGrant]>,
@@ -35,6 +36,7 @@ pub struct Policy {
     endpoints: EndpointOverrides,
     limits: Limits,
     timeouts: Timeouts,
+    tap: Option<Arc<dyn Tap>>,
     client: HttpClient,
     /// Connections to the operator's overrides. They may lead to addresses that no name may, so they
     /// must not serve a request that found the same host by name.
@@ -98,6 +100,7 @@ impl Policy {
             endpoints: ports.endpoints.clone(),
             limits: grant.limits.clone(),
             timeouts: network.timeouts,
+            tap: network.tap.clone(),
             client: client(connector.clone(), &closing),
             override_client: client(connector.for_overrides(), &closing),
             _connections: closing.drop_guard(),
@@ -110,6 +113,10 @@ impl Policy {
 
     pub(super) fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    pub(crate) fn tap(&self) -> Option<&Arc<dyn Tap>> {
+        self.tap.as_ref()
     }
 
     pub(super) fn client(&self, route: &Route) -> &HttpClient {
@@ -227,6 +234,15 @@ impl Policy {
                 })
             }
         }
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("hosts", &self.hosts)
+            .field("aws", &self.aws)
+            .finish_non_exhaustive()
     }
 }
 

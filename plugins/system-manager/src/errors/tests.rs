@@ -84,3 +84,14 @@ fn a_path_that_is_too_long_is_the_author_s_to_divide_unless_others_were_in_the_w
         "{message}"
     );
 }
+
+#[test]
+fn a_page_that_went_stale_is_read_again_and_is_no_mistake_of_the_author() {
+    let stale = fault("InvalidNextToken", "The specified token isn't valid.");
+    let (kind, message) = path_error(&Unread::Fault(stale));
+    assert_eq!(kind, ErrorKind::Unavailable(None));
+    assert!(
+        message.starts_with(r#"path "/app" in eu-west-1 changed while"#),
+        "{message}"
+    );
+}

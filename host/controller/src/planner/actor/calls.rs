@@ -15,7 +15,7 @@ use crate::planner::fetch::Exchanges;
 use crate::planner::group::{Group, GroupId, Settings, is_slow};
 use crate::planner::queue::{Gather, LaneKey, Rank, Ready, Waiter};
 use crate::planner::slots::Applicant;
-use crate::planner::store::Store;
+use crate::planner::store::{Store, StoreId};
 
 /// A call in flight.
 pub(super) enum Job {
@@ -39,6 +39,14 @@ pub(super) enum Ended {
 enum Next {
     Validate,
     Fetch(LaneKey),
+}
+
+/// A call that may go now.
+struct Candidate {
+    rank: Rank,
+    group: GroupId,
+    store: StoreId,
+    next: Next,
 }
 
 impl Planner {
@@ -150,7 +158,10 @@ impl Planner {
                 *suspects.entry(group.key.plugin.clone()).or_default() += group.running;
             }
         }
-        let (mut best, mut wake): (Option<(Rank, GroupId, Next)>, Option<Instant>) = (None, None);
+        let (mut able, mut wake): (Vec<Candidate>, Option<Instant>) = (Vec::new(), None);
+        // Of each store, the most urgent call that waits until it may be asked so much at once. Were cheaper
+        // calls behind it let through meanwhile, there would never be enough for it.
+        let mut saving: HashMap<StoreId, Rank> = HashMap::new();
         let mut later = |at: Instant| wake = Some(wake.map_or(at, |wake: Instant| wake.min(at)));
         let mut idle = Vec::new();
         for &id in &self.busy {
@@ -182,10 +193,12 @@ impl Planner {
             let Some(at) = store.next_call(now, expected) else {
                 continue;
             };
-            let at = group.rest.until(now).map_or(at, |rest| rest.max(at));
+            if let Some(rest) = group.rest.until(now) {
+                later(rest.max(at));
+                continue;
+            }
             if at > now {
                 later(at);
-                continue;
             }
             let applicant = Applicant {
                 plugin: &group.key.plugin,
@@ -195,14 +208,32 @@ impl Planner {
                 slow: slow.get(&id).copied().unwrap_or(false),
                 suspects: suspects.get(&group.key.plugin).copied().unwrap_or(0),
             };
-            if self.slots.admits(&applicant) && best.as_ref().is_none_or(|(best, ..)| rank < *best) {
-                best = Some((rank, id, next));
+            if !self.slots.admits(&applicant) {
+                continue;
             }
+            let store = group.store;
+            if at > now {
+                saving
+                    .entry(store)
+                    .and_modify(|first| *first = rank.min(*first))
+                    .or_insert(rank);
+                continue;
+            }
+            able.push(Candidate {
+                rank,
+                group: id,
+                store,
+                next,
+            });
         }
         for id in idle {
             self.busy.remove(&id);
         }
-        (best.map(|(_, id, next)| (id, next)), wake)
+        let best = able
+            .into_iter()
+            .filter(|able| saving.get(&able.store).is_none_or(|first| able.rank < *first))
+            .min_by_key(|able| able.rank);
+        (best.map(|best| (best.group, best.next)), wake)
     }
 
     fn fetch(&mut self, id: GroupId, lane: &LaneKey, now: Instant) {

@@ -284,6 +284,38 @@ async fn roles_of_one_account_share_its_quota() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dear_call_is_saved_for_while_cheap_ones_keep_coming() {
+    let (mut rig, store) = (Rig::new(), Store::with(1, 16));
+    let exchanges = Arc::clone(&store.exchanges);
+    store.answer(move |call, _| {
+        let is_dear = call.keys[0].starts_with('/');
+        exchanges.store(if is_dear { 10 } else { 1 }, Ordering::SeqCst);
+        let outcome = |key: &String| match is_dear {
+            true => Outcome::Values(Vec::new()),
+            false => text(key),
+        };
+        (LATENCY, Ok(call.keys.iter().map(outcome).collect()))
+    });
+    let asked_as =
+        |name: &str, key: &str, role| object(name, &[key]).with_role(role).in_region("eu-west-1").plan(&store);
+    let (one, other) = ("arn:aws:iam::1:role/a", "arn:aws:iam::1:role/b");
+    for number in 0..60 {
+        let name = format!("before-{number}");
+        rig.submit(&asked_as(&name, &name, one), Cause::New).await;
+    }
+    rig.submit(&asked_as("dear", "/path", other), Cause::New).await;
+    for number in 0..400 {
+        let name = format!("after-{number}");
+        rig.submit(&asked_as(&name, &name, one), Cause::New).await;
+    }
+    let mut cheap = 0;
+    while &*rig.written().await.plan.key.name != "dear" {
+        cheap += 1;
+    }
+    assert!(cheap <= 60 + 16, "{cheap} cheap calls were let through first");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_object_overtakes_refreshes_that_wait_for_a_quota() {
     let (mut rig, store, quota) = (Rig::new(), Store::with(1, 16), Quota::of(5.0, 5.0));
     store.limited(&quota, Shape::Batch);

@@ -87,6 +87,6 @@ mod tests {
         let here = found
             .iter()
             .find(|test| test.name == "the_tests_of_this_file_are_found");
-        assert_eq!(here.unwrap().file, "xtask/src/catalogue/sources.rs");
+        assert_eq!(here.unwrap().file, "xtask/src/sources.rs");
     }
 }

@@ -1,0 +1,6 @@
+//! Plugins that are installed by a BackendPlugin.
+
+mod guide;
+mod http;
+mod stores;
+mod vault;
