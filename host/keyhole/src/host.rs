@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use keyhole_identity::{Identities, IdentityConfig, profile_region};
+use keyhole_identity::{Accounts, ClusterCredentials, Identities, IdentityConfig, profile_region};
 use keyhole_plugins::{
     CompileCache, Compiler, Defaults, Demands, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources,
 };
 use keyhole_sandbox::egress::Network;
-use keyhole_sandbox::{CallObserver, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
+use keyhole_sandbox::{CallObserver, Credentials, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
 use serde_json::{Map, json};
 
 use crate::args::{AwsArgs, PluginArgs};
@@ -49,6 +49,7 @@ impl Host {
         plugins: &PluginArgs,
         api_server: Vec<SocketAddr>,
         observer: Option<Arc<dyn CallObserver>>,
+        credentials: Option<ClusterCredentials>,
     ) -> anyhow::Result<Self> {
         let env = |name: &str| std::env::var(name).ok();
         let endpoints = aws.endpoints(env)?;
@@ -63,6 +64,9 @@ impl Host {
             sts_endpoint_type: aws.aws_sts_endpoint_type.into(),
             endpoints: endpoints.clone(),
             proxy: proxy.clone(),
+            accounts: credentials
+                .clone()
+                .map(|credentials| Arc::new(credentials) as Arc<dyn Accounts>),
             ..IdentityConfig::default()
         });
         let defaults = defaults(region.as_deref(), endpoints.localstack());
@@ -90,7 +94,10 @@ impl Host {
             cache,
             ports: Ports {
                 sessions: Arc::new(identities),
-                credentials: Arc::new(NoCredentials),
+                credentials: match credentials {
+                    Some(credentials) => Arc::new(credentials) as Arc<dyn Credentials>,
+                    None => Arc::new(NoCredentials),
+                },
                 endpoints,
                 network: Network::through(proxy.as_ref()),
                 api_server,

@@ -50,7 +50,7 @@ async fn fetch_and_print(args: RenderArgs) -> anyhow::Result<ExitCode> {
             found.others
         );
     }
-    let host = Host::start(host::engine(&plugins)?, &aws, &plugins, Vec::new(), None).await?;
+    let host = Host::start(host::engine(&plugins)?, &aws, &plugins, Vec::new(), None, None).await?;
     let defaults = Defaults {
         tag_sessions_with_namespace: namespace_session_tag,
         leniency: values.into(),

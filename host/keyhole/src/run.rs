@@ -10,6 +10,7 @@ use anyhow::bail;
 use keyhole_controller::plan::Defaults;
 use keyhole_controller::planner::PlannerConfig;
 use keyhole_controller::{Config, Controller, ObjectMetrics};
+use keyhole_identity::ClusterCredentials;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -80,7 +81,16 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     let admin = admin::serve(listener, admin, admin_stop.clone());
     let operate = async {
         let cluster = cluster::connect().await?;
-        let host = Host::start(engine, &aws, &plugins, cluster.addresses, Some(observer)).await?;
+        let credentials = ClusterCredentials::new(cluster.client.clone(), cluster.client.default_namespace());
+        let host = Host::start(
+            engine,
+            &aws,
+            &plugins,
+            cluster.addresses,
+            Some(observer),
+            Some(credentials),
+        )
+        .await?;
         tracing::info!(
             region = host.region,
             backend_types = host.plugins.backend_types().join(","),
