@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask demo | test | bench | plugins | generate`.
+//! The project's commands: `cargo xtask demo | test | bench | plugins | examples | generate`.
 //!
 //! Each checks for what it needs before it starts anything, adds what it can (the wasm target, the
 //! Kubernetes binaries, the Python environment) and says in one line how to get what it cannot.
@@ -14,6 +14,7 @@ mod cargo;
 mod catalogue;
 mod contract;
 mod demo;
+mod examples;
 mod generate;
 mod pages;
 mod plugins;
@@ -45,6 +46,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Build the plugins that are installed by a BackendPlugin into target/plugins
     Plugins,
+    /// Build the examples in JavaScript, Python and Go, and print where they are
+    Examples,
     /// Write what is generated from the code: CRDs, manifests, reference
     Generate(generate::GenerateArgs),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Bench(args) => bench::run(args).map(done),
         Command::Plugins => plugins::run().map(done),
+        Command::Examples => examples::run().map(done),
         Command::Generate(args) => generate::run(args).map(done),
     };
     outcome.unwrap_or_else(|error| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment, OpenBao, RegistryBinaries};
+use keyhole_test_assets::{ControlPlaneBinaries, Example, Kubectl, MotoEnvironment, OpenBao, RegistryBinaries};
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 
@@ -16,10 +16,14 @@ pub struct Needs {
     pub control_plane: bool,
     /// moto.
     pub moto: bool,
-    /// OpenBao.
-    pub openbao: bool,
     /// A registry, and cosign.
     pub registry: bool,
+    /// OpenBao.
+    pub openbao: bool,
+    /// kubectl.
+    pub kubectl: bool,
+    /// The examples in other languages than Rust.
+    pub examples: bool,
 }
 
 /// Checks, and adds the wasm target when rustup can.
@@ -30,8 +34,9 @@ pub fn check(needs: Needs) -> anyhow::Result<()> {
     }
     let control_plane = needs.control_plane && ControlPlaneBinaries::find()?.is_none();
     let registry = needs.registry && RegistryBinaries::find()?.is_none();
-    if (control_plane || registry) && !answers("go", &["version"]) {
-        missing.push("Go builds the test control plane, the registry and cosign: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
+    let kubectl = needs.kubectl && Kubectl::find()?.is_none();
+    if (control_plane || registry || kubectl) && !answers("go", &["version"]) {
+        missing.push("Go builds the test control plane, kubectl, the registry and cosign: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
     }
     let lacks_moto = needs.moto && MotoEnvironment::find()?.is_none();
     let lacks_openbao = needs.openbao && OpenBao::find()?.is_none();
@@ -41,10 +46,33 @@ pub fn check(needs: Needs) -> anyhow::Result<()> {
                 .to_owned(),
         );
     }
+    if needs.examples {
+        missing.extend(examples()?);
+    }
     if missing.is_empty() {
         return Ok(());
     }
     bail!("something is missing\n  - {}", missing.join("\n  - "))
+}
+
+/// What is missing to build the examples that are not built yet.
+fn examples() -> anyhow::Result<Vec<String>> {
+    let mut missing = Vec::new();
+    let absent = |example: Example| anyhow::Ok(example.find()?.is_none());
+    let node = "process.exit(Number(process.versions.node.split('.')[0]) < 20 ? 1 : 0)";
+    if (absent(Example::JavaScript)? || absent(Example::Go)?)
+        && !(answers("node", &["-e", node]) && answers("npm", &["--version"]))
+    {
+        missing.push("Node with npm builds the examples in JavaScript and Go: install version 20 or later from https://nodejs.org/".to_owned());
+    }
+    let python = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+    if absent(Example::Python)? && !answers("python3", &["-c", python]) {
+        missing.push("Python 3.10 or later with venv builds the example in Python: install it (Debian and Ubuntu: apt install python3-venv)".to_owned());
+    }
+    if absent(Example::Go)? && !answers("go", &["version"]) {
+        missing.push("Go builds the example in Go: install it from https://go.dev/dl/ (1.25 or later)".to_owned());
+    }
+    Ok(missing)
 }
 
 /// The target of the plugins: there, or added.

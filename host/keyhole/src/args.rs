@@ -73,7 +73,11 @@ pub struct ConvertArgs {
 
 /// Arguments of `crds`.
 #[derive(Debug, clap::Args)]
-pub struct CrdsArgs {}
+pub struct CrdsArgs {
+    /// Only that of this kind, e.g. BackendPlugin
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+}
 
 /// Arguments of `manifests`.
 #[derive(Debug, clap::Args)]
@@ -128,6 +132,8 @@ pub struct DocsArgs {
 /// A generated page of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Page {
+    /// Fields of a BackendPlugin
+    Backendplugin,
     /// Fields of an ExternalSecret
     Externalsecret,
     /// Commands, flags and variables

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::bail;
 use keyhole_controller::plan::Defaults;
 use keyhole_controller::planner::PlannerConfig;
-use keyhole_controller::{Config, Controller, ObjectMetrics};
+use keyhole_controller::roster::NamespaceFiles;
+use keyhole_controller::{Config, Controller, ObjectMetrics, RosterConfig};
 use keyhole_identity::ClusterCredentials;
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
 use crate::args::{Namespaces, OperatorArgs, PermissionArgs, RunArgs, ValueArgs};
-use crate::host::{self, Host};
+use crate::host::{self, Host, InCluster};
 use crate::observe::{Calls, EngineGauges};
 use crate::{kes_environment, logs, stop};
 
@@ -81,14 +82,18 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     let admin = admin::serve(listener, admin, admin_stop.clone());
     let operate = async {
         let cluster = cluster::connect().await?;
-        let credentials = ClusterCredentials::new(cluster.client.clone(), cluster.client.default_namespace());
+        let namespace = operator.own_namespace();
+        let in_cluster = InCluster {
+            files: Arc::new(NamespaceFiles::new(cluster.client.clone(), Arc::clone(&namespace))),
+            credentials: ClusterCredentials::new(cluster.client.clone(), &namespace),
+        };
         let host = Host::start(
             engine,
             &aws,
             &plugins,
             cluster.addresses,
             Some(observer),
-            Some(credentials),
+            Some(in_cluster),
         )
         .await?;
         tracing::info!(
@@ -101,7 +106,13 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
             deprecated_names: deprecated_metrics,
         };
         let config = config(operator, permission, values, plugins.sandbox_slots, metrics, grace);
+        let roster = RosterConfig {
+            namespace,
+            surroundings: host.surroundings,
+            loader: host.loader,
+        };
         let controller = Controller::new(config, cluster.client, host.plugins, Arc::new(host.script), &registry)?;
+        let controller = controller.with_roster(roster);
         let relay = relay(controller.ready(), ready);
         let stopping = async {
             token.cancelled().await;
@@ -136,6 +147,7 @@ fn config(
         minimum_interval,
         disable_polling,
         watched_namespaces: Namespaces(watched_namespaces),
+        namespace: _,
         instance_id,
         list_secrets,
         namespace_session_tag,

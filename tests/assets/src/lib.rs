@@ -1,4 +1,5 @@
-//! What tests need and cargo does not build: the Kubernetes binaries, a registry with cosign, moto and OpenBao.
+//! What tests need and cargo does not build: the Kubernetes binaries, kubectl, a registry with
+//! cosign, moto, OpenBao, and the examples in other languages than Rust.
 //!
 //! They take minutes to make and hardly ever change, so they live in a cache folder outside `target/`, keyed
 //! by what they are made from, and survive `cargo clean` and fresh clones. A file lock lets parallel runs
@@ -11,6 +12,7 @@
 
 mod cache;
 mod control_plane;
+mod examples;
 mod kubectl;
 mod moto;
 mod openbao;
@@ -20,6 +22,7 @@ mod run;
 
 pub use cache::{Lock, root};
 pub use control_plane::ControlPlaneBinaries;
+pub use examples::{Example, READY as EXAMPLES_DIR};
 pub use kubectl::Kubectl;
 pub use moto::MotoEnvironment;
 pub use openbao::OpenBao;

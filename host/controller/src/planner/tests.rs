@@ -337,6 +337,7 @@ impl Spec {
             secret_type: "Opaque".into(),
             leniency: Default::default(),
             claims: Arc::default(),
+            admission: None,
         }))
     }
 }

@@ -94,9 +94,14 @@ fn question(settings: &Settings, request: &Request<NoOptions>) -> RequestBuilder
             }
         }
         Selector::Prefix { path, recursive } => secrets
-            .query("prefix", [settings.prefix.as_str(), path].join("/").trim_matches('/'))
+            .query("prefix", join(&[&settings.prefix, path]))
             .query("recursive", recursive.to_string()),
     }
+}
+
+fn join(parts: &[&str]) -> String {
+    let parts = parts.iter().map(|part| part.trim_matches('/'));
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
 /// What the answer means. `json` makes an error of every status that is no success.
