@@ -1,5 +1,6 @@
 //! Plugins that are installed by a BackendPlugin.
 
+mod credentials;
 mod guide;
 mod http;
 mod roster;
