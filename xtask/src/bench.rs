@@ -26,6 +26,8 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
         control_plane: true,
         moto: false,
         examples: false,
+        openbao: false,
+        registry: false,
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;

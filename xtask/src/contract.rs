@@ -77,20 +77,25 @@ fn write_type(page: &mut String, wit: &Resolve, name: &str, definition: &TypeDef
         TypeDefKind::Record(record) => {
             let fields = record.fields.iter();
             let rows = fields.map(|field| (&field.name, Some(&field.ty), &field.docs));
-            ("A record.".to_owned(), "field", rows.collect())
+            (String::new(), "field", rows.collect())
         }
         TypeDefKind::Variant(variant) => {
             let cases = variant.cases.iter();
             let rows = cases.map(|case| (&case.name, case.ty.as_ref(), &case.docs));
-            ("One of these.".to_owned(), "case", rows.collect())
+            (String::new(), "case", rows.collect())
         }
         TypeDefKind::Enum(cases) => {
             let rows = cases.cases.iter().map(|case| (&case.name, None, &case.docs));
-            ("One of these.".to_owned(), "case", rows.collect())
+            (String::new(), "case", rows.collect())
         }
         other => (format!("A {}.", other.as_str()), "", Vec::new()),
     };
-    let _ = write!(page, "\n### `{name}`\n\n{}\n\n{kind}\n", prose(&definition.docs));
+    let _ = write!(page, "\n### `{name}`\n");
+    for text in [prose(&definition.docs), kind] {
+        if !text.is_empty() {
+            let _ = write!(page, "\n{text}\n");
+        }
+    }
     if members.is_empty() {
         return;
     }
@@ -104,7 +109,7 @@ fn write_type(page: &mut String, wit: &Resolve, name: &str, definition: &TypeDef
     };
     page.push('\n');
     page.push_str(&columns([head, "type", "meaning"]));
-    page.push_str(&columns(["---", "---", "---"]));
+    page.push_str(&columns(["---", "---", "---"]).replace(' ', ""));
     for (name, ty, docs) in members {
         let linked = ty.map(|ty| linked(wit, ty)).unwrap_or_default();
         page.push_str(&columns([

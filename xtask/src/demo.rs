@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use clap::Args;
-use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment};
+use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment, OpenBao, RegistryBinaries};
 
 use crate::cargo::{binaries, cargo, run as run_command};
 use crate::examples;
@@ -44,6 +44,8 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         control_plane: context.is_none(),
         moto: aws == "moto",
         examples: false,
+        openbao: false,
+        registry: false,
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;
@@ -65,6 +67,12 @@ pub fn prepare(progress: Progress, needs: Needs) -> anyhow::Result<()> {
             ControlPlaneBinaries::ensure,
         )
     });
+    let registry = (needs.registry && RegistryBinaries::find()?.is_none()).then(|| {
+        progress.background(
+            "registry and cosign for tests (once; some 6 minutes on 2 cores)",
+            RegistryBinaries::ensure,
+        )
+    });
     let moto = (needs.moto && MotoEnvironment::find()?.is_none())
         .then(|| progress.background("Python environment with moto (once)", MotoEnvironment::ensure));
     let examples = (needs.examples && !examples::are_built()?).then(|| {
@@ -73,11 +81,15 @@ pub fn prepare(progress: Progress, needs: Needs) -> anyhow::Result<()> {
             examples::build,
         )
     });
+    let openbao =
+        (needs.openbao && OpenBao::find()?.is_none()).then(|| progress.background("OpenBao (once)", OpenBao::ensure));
     progress.say("building Keyhole");
     run_command(&mut cargo(["build", "--workspace"]))?;
     progress.say("built");
     examples.map(crate::progress::Background::join).transpose()?;
     moto.map(crate::progress::Background::join).transpose()?;
+    openbao.map(crate::progress::Background::join).transpose()?;
     control_plane.map(crate::progress::Background::join).transpose()?;
+    registry.map(crate::progress::Background::join).transpose()?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask demo | test | bench | examples | generate`.
+//! The project's commands: `cargo xtask demo | test | bench | examples | plugins | generate`.
 //!
 //! Each checks for what it needs before it starts anything, adds what it can (the wasm target, the
 //! Kubernetes binaries, the Python environment) and says in one line how to get what it cannot.
@@ -17,6 +17,7 @@ mod demo;
 mod examples;
 mod generate;
 mod pages;
+mod plugins;
 mod progress;
 mod sources;
 mod tally;
@@ -45,6 +46,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Build the examples in JavaScript, Python and Go, and print where they are
     Examples,
+    /// Build the plugins that are installed by a BackendPlugin into target/plugins
+    Plugins,
     /// Write what is generated from the code: CRDs, manifests, reference
     Generate(generate::GenerateArgs),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Bench(args) => bench::run(args).map(done),
         Command::Examples => examples::run().map(done),
+        Command::Plugins => plugins::run().map(done),
         Command::Generate(args) => generate::run(args).map(done),
     };
     outcome.unwrap_or_else(|error| {

@@ -20,6 +20,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
         control_plane: true,
         moto: true,
         examples: true,
+        openbao: true,
+        registry: true,
     };
     tools::check(needs)?;
     let progress = Progress::start();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use keyhole_test_assets::{ControlPlaneBinaries, Example, MotoEnvironment};
+use keyhole_test_assets::{ControlPlaneBinaries, Example, MotoEnvironment, OpenBao, RegistryBinaries};
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 
@@ -18,6 +18,10 @@ pub struct Needs {
     pub moto: bool,
     /// The examples in other languages than Rust.
     pub examples: bool,
+    /// OpenBao.
+    pub openbao: bool,
+    /// A registry, and cosign.
+    pub registry: bool,
 }
 
 /// Checks, and adds the wasm target when rustup can.
@@ -26,12 +30,18 @@ pub fn check(needs: Needs) -> anyhow::Result<()> {
     if let Err(error) = wasm_target() {
         missing.push(format!("{error:#}"));
     }
-    if needs.control_plane && ControlPlaneBinaries::find()?.is_none() && !answers("go", &["version"]) {
-        missing.push("Go builds the test control plane: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
+    let control_plane = needs.control_plane && ControlPlaneBinaries::find()?.is_none();
+    let registry = needs.registry && RegistryBinaries::find()?.is_none();
+    if (control_plane || registry) && !answers("go", &["version"]) {
+        missing.push("Go builds the test control plane, the registry and cosign: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
     }
-    if needs.moto && MotoEnvironment::find()?.is_none() && !answers("python3", &["-c", "import venv, ensurepip"]) {
-        missing
-            .push("Python 3 with venv runs moto: install it (Debian and Ubuntu: apt install python3-venv)".to_owned());
+    let lacks_moto = needs.moto && MotoEnvironment::find()?.is_none();
+    let lacks_openbao = needs.openbao && OpenBao::find()?.is_none();
+    if (lacks_moto || lacks_openbao) && !answers("python3", &["-c", "import venv, ensurepip"]) {
+        missing.push(
+            "Python 3 with venv brings moto and OpenBao: install it (Debian and Ubuntu: apt install python3-venv)"
+                .to_owned(),
+        );
     }
     if needs.examples {
         missing.extend(examples()?);

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use keyhole_identity::{Identities, IdentityConfig, profile_region};
-use keyhole_plugins::{CompileCache, Compiler, Defaults, LazyScript, LiveSet, Loader, PluginSpec, Source};
+use keyhole_plugins::{
+    CompileCache, Compiler, Defaults, Demands, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources,
+};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{CallObserver, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
 use serde_json::{Map, json};
@@ -76,7 +78,14 @@ impl Host {
             keyhole_builtin::JAVASCRIPT,
             ScriptLimits::default(),
         );
+        let sources = Sources {
+            policy: plugins.policy()?,
+            cache: plugins.source_cache(env),
+            proxy: proxy.clone(),
+            cluster: None,
+        };
         let loader = Loader {
+            sources,
             engine,
             cache,
             ports: Ports {
@@ -119,6 +128,7 @@ async fn install_builtins(loader: &Loader, live: &LiveSet) -> anyhow::Result<()>
         let spec = PluginSpec {
             name: builtin.name.into(),
             source: Source::BuiltIn(builtin.wasm),
+            demands: Demands::default(),
             grant: builtin.grant(),
             settings: Map::new(),
             shares_batches: true,

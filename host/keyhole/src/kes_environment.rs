@@ -3,8 +3,8 @@
 //! Whoever moves over from KES brings a Deployment full of variables. One that is silently without
 //! effect is a surprise later, so each that is set is told once, at start.
 
-/// Backends that KES had built in, and the variables of each.
-const BACKENDS: [(&str, &[&str]); 6] = [
+/// Backends that KES had built in and that no plugin of ours serves, and the variables of each.
+const BACKENDS: [(&str, &[&str]); 5] = [
     (
         "akeyless",
         &[
@@ -41,23 +41,23 @@ const BACKENDS: [(&str, &[&str]); 6] = [
             "IBM_CLOUD_SECRETS_MANAGER_API_ENDPOINT",
         ],
     ),
-    (
-        "vault",
-        &[
-            "DEFAULT_VAULT_MOUNT_POINT",
-            "DEFAULT_VAULT_ROLE",
-            "VAULT_ADDR",
-            "VAULT_NAMESPACE",
-            "VAULT_TOKEN_RENEW_THRESHOLD",
-        ],
-    ),
+];
+
+/// Variables of KES's backend for Vault, and the setting of our plugin that says the same; empty where nothing
+/// has to be said.
+const VAULT: [(&str, &str); 5] = [
+    ("DEFAULT_VAULT_MOUNT_POINT", "vaultMountPoint"),
+    ("DEFAULT_VAULT_ROLE", "vaultRole"),
+    ("VAULT_ADDR", "address"),
+    ("VAULT_NAMESPACE", "namespace"),
+    ("VAULT_TOKEN_RENEW_THRESHOLD", ""),
 ];
 
 /// Other variables without effect, each with the reason or the replacement.
 const OTHERS: [(&str, &str); 2] = [
     (
         "NODE_EXTRA_CA_CERTS",
-        "SSL_CERT_FILE and SSL_CERT_DIR say which certificate authorities are trusted",
+        "SSL_CERT_FILE and SSL_CERT_DIR say which certificate authorities are trusted, and grant.caBundle of a BackendPlugin which ones beside them",
     ),
     (
         "WATCH_TIMEOUT",
@@ -77,11 +77,25 @@ pub fn without_effect(env: impl Fn(&str) -> Option<String>) -> Vec<String> {
             )
         })
     });
+    let vault: Vec<_> = VAULT.iter().filter(|(name, _)| is_set(&name)).collect();
+    let vault = (!vault.is_empty()).then(|| {
+        let names: Vec<&str> = vault.iter().map(|(name, _)| *name).collect();
+        let settings = vault.iter().filter(|(_, setting)| !setting.is_empty());
+        let settings: Vec<String> = settings.map(|(name, setting)| format!("{setting} for {name}")).collect();
+        let what = match settings.as_slice() {
+            [] => "which renews its tokens by itself".to_owned(),
+            settings => format!("and give it in spec.settings {}", settings.join(", ")),
+        };
+        format!(
+            "{} has no effect: backendType \"vault\" is served by a plugin to install; apply a BackendPlugin as in plugins/catalog/vault.yaml, {what}",
+            names.join(", ")
+        )
+    });
     let others = OTHERS
         .iter()
         .filter(|(name, _)| is_set(&name))
         .map(|(name, why)| format!("{name} has no effect: {why}"));
-    backends.chain(others).collect()
+    backends.chain(vault).chain(others).collect()
 }
 
 #[cfg(test)]
@@ -99,17 +113,28 @@ mod tests {
     #[test]
     fn each_backend_is_told_once_with_its_variables() {
         let set = [
-            ("VAULT_ADDR", "x"),
-            ("DEFAULT_VAULT_ROLE", "y"),
+            ("ALICLOUD_ENDPOINT", "x"),
+            ("ALICLOUD_ACCESS_KEY_ID", "y"),
             ("WATCH_TIMEOUT", "60000"),
         ];
         let lines = told(&set);
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(
-            lines[0].starts_with("DEFAULT_VAULT_ROLE, VAULT_ADDR has no effect: backendType \"vault\" is not built in"),
+            lines[0].starts_with("ALICLOUD_ACCESS_KEY_ID, ALICLOUD_ENDPOINT has no effect: backendType \"alicloudSecretsManager\" is not built in"),
             "{lines:?}"
         );
         assert!(lines[1].starts_with("WATCH_TIMEOUT has no effect: "), "{lines:?}");
+    }
+
+    #[test]
+    fn variables_of_vault_are_told_with_the_settings_that_take_their_place() {
+        let lines = told(&[("VAULT_ADDR", "https://hunter2"), ("DEFAULT_VAULT_ROLE", "y")]);
+        let wanted = "DEFAULT_VAULT_ROLE, VAULT_ADDR has no effect: backendType \"vault\" is served by a plugin to install; \
+                      apply a BackendPlugin as in plugins/catalog/vault.yaml, and give it in spec.settings \
+                      vaultRole for DEFAULT_VAULT_ROLE, address for VAULT_ADDR";
+        assert_eq!(lines, [wanted]);
+        let lines = told(&[("VAULT_TOKEN_RENEW_THRESHOLD", "30")]);
+        assert!(lines[0].ends_with("which renews its tokens by itself"), "{lines:?}");
     }
 
     #[test]

@@ -13,21 +13,19 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use keyhole_sandbox::{Component, Engine, LoadError};
 use sha2::{Digest as _, Sha256};
 
 use crate::compile_child::{self, CompileError, Compiler};
+use crate::private_file::{Temporary, open_trusted, remove_stale};
 use crate::source::PluginFile;
 
 /// Files in the writable folder; the oldest go first.
 const MOST_FILES: usize = 32;
-/// What a killed process left behind goes after this.
-const STALE: Duration = Duration::from_secs(3600);
 
 /// Why there is no compiled component.
 #[derive(Debug, thiserror::Error)]
@@ -234,21 +232,6 @@ fn load_one(engine: &Engine, path: &Path) -> Result<Component, String> {
     unsafe { Component::load_file(engine, &mapped) }.map_err(|error| error.to_string())
 }
 
-/// Opens a regular file that only this user or root can have written.
-fn open_trusted(path: &Path) -> io::Result<File> {
-    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(nofollow).open(path)?;
-    let metadata = file.metadata()?;
-    let ours = metadata.uid() == 0 || metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_file() || !ours {
-        return Err(io::Error::other("it belongs to another user"));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(io::Error::other("others may write it"));
-    }
-    Ok(file)
-}
-
 fn digest(mut file: &File) -> io::Result<String> {
     let mut sha = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
@@ -272,8 +255,8 @@ async fn store(folder: &Path, mode: Mode, program: &Path, key: &Key, file: &Plug
         .create(folder)
         .map_err(failed)?;
     probe(folder).map_err(failed)?;
-    let temporary = Temporary(folder.join(format!(".{}-{:016x}.tmp", std::process::id(), fastrand::u64(..))));
-    compile_child::compile(program, &file.component, &key.engine, &temporary.0).await?;
+    let temporary = Temporary::in_folder(folder);
+    compile_child::compile(program, &file.component, &key.engine, temporary.path()).await?;
 
     let (folder, stem) = (folder.to_owned(), key.stem.clone());
     blocking(move || put_in_place(&folder, mode, temporary, &stem))
@@ -283,56 +266,44 @@ async fn store(folder: &Path, mode: Mode, program: &Path, key: &Key, file: &Plug
 
 /// Whether the folder can be written at all, before a child works for seconds in vain.
 fn probe(folder: &Path) -> io::Result<()> {
-    let probe = Temporary(folder.join(format!(".{}-{:016x}.tmp", std::process::id(), fastrand::u64(..))));
+    let probe = Temporary::in_folder(folder);
     OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&probe.0)?
+        .open(probe.path())?
         .write_all(b"probe")
 }
 
 fn put_in_place(folder: &Path, mode: Mode, temporary: Temporary, stem: &str) -> io::Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
-    let file = open_trusted(&temporary.0)?;
+    let file = open_trusted(temporary.path())?;
     file.set_permissions(fs::Permissions::from_mode(mode.file()))?;
     let path = folder.join(format!("{stem}{}.cwasm", digest(&file)?));
     file.sync_all()?;
-    fs::rename(&temporary.0, &path)?;
+    fs::rename(temporary.path(), &path)?;
     prune(folder, &path);
     Ok(path)
 }
 
 /// Keeps the folder small. Files that are mapped stay usable until their last user is gone.
 fn prune(folder: &Path, newest: &Path) {
+    remove_stale(folder);
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut compiled = Vec::new();
     for entry in entries.flatten() {
         let (path, Ok(modified)) = (entry.path(), entry.metadata().and_then(|metadata| metadata.modified())) else {
             continue;
         };
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("cwasm") if path != newest => compiled.push((modified, path)),
-            Some("tmp") if SystemTime::now().duration_since(modified).is_ok_and(|age| age > STALE) => {
-                let _ = fs::remove_file(path);
-            }
-            _ => {}
+        let is_compiled = path.extension().is_some_and(|extension| extension == "cwasm");
+        if is_compiled && path != newest {
+            compiled.push((modified, path));
         }
     }
     compiled.sort();
     let surplus = (compiled.len() + 1).saturating_sub(MOST_FILES);
     for (_, path) in compiled.into_iter().take(surplus) {
         let _ = fs::remove_file(path);
-    }
-}
-
-/// A file that goes when it was not renamed.
-#[derive(Debug)]
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
     }
 }
 

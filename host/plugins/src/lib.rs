@@ -18,9 +18,12 @@
 
 pub mod compile_cache;
 pub mod compile_child;
+pub mod cosign;
 pub mod live_plugin;
 pub mod live_set;
 pub mod loader;
+pub mod oci;
+mod private_file;
 pub mod schema;
 pub mod script;
 pub mod settings;
@@ -34,6 +37,9 @@ pub use live_set::{Conflict, LiveSet};
 pub use loader::{Loader, PluginError};
 pub use script::LazyScript;
 pub use settings::Defaults;
-pub use source::{PluginFile, PluginSpec, Source};
+pub use source::{
+    ClusterFileError, ClusterFiles, Demands, Digest, Obtained, PluginFile, PluginSpec, Policy, Source, SourceError,
+    Sources,
+};
 
 pub use keyhole_sandbox::{AwsGrant, Call, Grant, PlannedRequest, PrivateAddresses};

@@ -1,23 +1,23 @@
-//! From a plugin's file to a plugin that can serve: read, compile or take from the cache, describe,
-//! check. Nothing of this touches the live set, so a plugin that fails on the way changes nothing.
+//! From a plugin's source to a plugin that can serve: obtain and verify, compile or take from the cache,
+//! describe, check. Nothing of this touches the live set, so a plugin that fails on the way changes nothing.
 
-use std::io;
 use std::sync::Arc;
 
+use keyhole_core::PluginId;
 use keyhole_sandbox::{Engine, LoadError, Plugin, Ports};
 
 use crate::compile_cache::{CacheError, CompileCache};
 use crate::live_plugin::{LivePlugin, Rules};
 use crate::schema::SchemaError;
 use crate::settings::Defaults;
-use crate::source::{PluginFile, PluginSpec};
+use crate::source::{Obtained, PluginFile, PluginSpec, SourceError, Sources};
 
 /// Why a plugin cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
-    /// Its file cannot be read.
-    #[error("the plugin's file cannot be read: {0}")]
-    Source(#[from] io::Error),
+    /// Its file is not there, or not what is demanded.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// It cannot be compiled.
     #[error(transparent)]
     Compile(#[from] CacheError),
@@ -37,6 +37,8 @@ pub enum PluginError {
 /// What all plugins of a process are loaded with.
 #[derive(Clone, Debug)]
 pub struct Loader {
+    /// Where files come from.
+    pub sources: Sources,
     /// Runs them.
     pub engine: Engine,
     /// Keeps what was compiled.
@@ -54,7 +56,23 @@ impl Loader {
     ///
     /// When the plugin cannot serve.
     pub async fn load(&self, spec: &PluginSpec) -> Result<LivePlugin, PluginError> {
-        let file = PluginFile::new(spec.name.clone(), spec.source.read().await?);
+        let obtained = self.sources.obtain(&spec.source, &spec.demands).await?;
+        self.load_obtained(spec, obtained).await
+    }
+
+    /// The second half of [`Loader::load`], for who wants to know of the first half what was obtained.
+    ///
+    /// # Errors
+    ///
+    /// When the plugin cannot serve.
+    pub async fn load_obtained(&self, spec: &PluginSpec, obtained: Obtained) -> Result<LivePlugin, PluginError> {
+        let file = PluginFile {
+            id: PluginId {
+                name: spec.name.clone(),
+                digest: obtained.digest,
+            },
+            component: obtained.component,
+        };
         let component = self.cache.component(&self.engine, &file).await?;
         let rules = Rules {
             defaults: self.defaults.clone(),

@@ -1,13 +1,19 @@
 //! Where a plugin's file comes from.
 //!
 //! A source only yields bytes; who may use them, with which grant and settings, is said by the
-//! [`PluginSpec`] around it, and everything after [`Source::read`] is the same for all sources. The
+//! [`PluginSpec`] around it, and everything after [`Sources::obtain`] is the same for all sources. The
 //! digest of the bytes is the plugin's identity from here on: the compile cache, the session store and
 //! the planner's groups go by it, so two files of one name never share anything.
 
+mod cluster;
+mod demands;
+mod digest;
+mod error;
+mod files;
+mod obtain;
+
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +21,15 @@ use keyhole_core::PluginId;
 use keyhole_core::digest::sha256_hex;
 use keyhole_sandbox::Grant;
 use serde_json::{Map, Value as Json};
-use tokio::io::AsyncReadExt as _;
+
+pub use cluster::{ClusterFileError, ClusterFiles};
+pub use demands::{Demands, Policy};
+pub use digest::{Digest, InvalidDigest};
+pub use error::SourceError;
+pub use obtain::{Obtained, Sources};
+pub(crate) use obtain::{blocking, check_magic, in_cluster};
+
+use crate::oci::OciImage;
 
 /// The largest component that is loaded. Guests in Python take 18 MiB.
 pub const MAX_COMPONENT: u64 = 128 << 20;
@@ -27,6 +41,8 @@ pub struct PluginSpec {
     pub name: Arc<str>,
     /// Its file.
     pub source: Source,
+    /// What the file must be before it is compiled.
+    pub demands: Demands,
     /// What it may reach and use.
     pub grant: Grant,
     /// Settings for all objects.
@@ -41,40 +57,38 @@ pub struct PluginSpec {
 pub enum Source {
     /// Embedded in this binary.
     BuiltIn(&'static [u8]),
-    /// A file of the host's file system.
+    /// A file of the host's file system. A signature lies beside it, in a file of the same name with
+    /// `.sigstore.json` after it.
     File(PathBuf),
+    /// An entry of a ConfigMap in the operator's namespace. A signature is the entry of the same name with
+    /// `.sigstore.json` after it.
+    ConfigMap {
+        /// Name of the ConfigMap.
+        name: Arc<str>,
+        /// Its entry.
+        key: Arc<str>,
+    },
+    /// An artifact in a registry.
+    Oci(Box<OciImage>),
+}
+
+/// What it is, in one word and a name: for status and logs.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn(_) => f.write_str("builtin"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::ConfigMap { name, key } => write!(f, "configMap {name}/{key}"),
+            Self::Oci(image) => write!(f, "oci {}", image.reference),
+        }
+    }
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BuiltIn(bytes) => write!(f, "BuiltIn({} bytes)", bytes.len()),
-            Self::File(path) => write!(f, "File({})", path.display()),
-        }
-    }
-}
-
-impl Source {
-    /// Reads the component.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such file, or one above [`MAX_COMPONENT`] bytes.
-    pub async fn read(&self) -> io::Result<Cow<'static, [u8]>> {
-        match self {
-            Self::BuiltIn(bytes) => Ok(Cow::Borrowed(bytes)),
-            Self::File(path) => {
-                let mut bytes = Vec::new();
-                tokio::fs::File::open(path)
-                    .await?
-                    .take(MAX_COMPONENT + 1)
-                    .read_to_end(&mut bytes)
-                    .await?;
-                if bytes.len() as u64 > MAX_COMPONENT {
-                    return Err(io::Error::other(format!("larger than {MAX_COMPONENT} bytes")));
-                }
-                Ok(Cow::Owned(bytes))
-            }
+            other => write!(f, "{other}"),
         }
     }
 }
@@ -106,27 +120,5 @@ impl fmt::Debug for PluginFile {
             .field("id", &self.id)
             .field("bytes", &self.component.len())
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_file_and_the_same_bytes_built_in_have_the_same_digest() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("plugin.wasm");
-        std::fs::write(&path, b"component").unwrap();
-        let read = async |source: Source| PluginFile::new("x".into(), source.read().await.unwrap()).id;
-        assert_eq!(
-            read(Source::File(path)).await,
-            read(Source::BuiltIn(b"component")).await
-        );
-    }
-
-    #[tokio::test]
-    async fn a_missing_file_is_an_error() {
-        assert!(Source::File("/nonexistent/plugin.wasm".into()).read().await.is_err());
     }
 }

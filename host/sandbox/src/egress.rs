@@ -39,3 +39,4 @@ pub use proxy::Proxy;
 pub use record::Record;
 pub use resolve::{Resolve, SystemResolver};
 pub use tap::{Observed, Tap};
+pub use tls::client_tls;

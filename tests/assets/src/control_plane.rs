@@ -19,7 +19,7 @@ const SUMS: &[u8] = include_bytes!("../../control-plane/go.sum");
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../control-plane");
 
 /// Kubernetes prints this as its version; without the flags it says v0.0.0 and clients complain.
-const VERSION_FLAGS: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
+pub(crate) const VERSION_FLAGS: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
      -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37";
 
 /// What the three are called: here, by envtest, and as a Go package.

@@ -1,5 +1,5 @@
-//! What tests need and cargo does not build: the Kubernetes binaries, the moto environment, and the examples in
-//! other languages.
+//! What tests need and cargo does not build: the Kubernetes binaries, a registry with cosign, moto, OpenBao, and the
+//! examples in other languages.
 //!
 //! They take minutes to make and hardly ever change, so they live in a cache folder outside `target/`, keyed
 //! by what they are made from, and survive `cargo clean` and fresh clones. A file lock lets parallel runs
@@ -13,10 +13,18 @@
 mod cache;
 mod control_plane;
 mod examples;
+mod kubectl;
 mod moto;
+mod openbao;
+mod python;
+mod registry;
 mod run;
 
 pub use cache::{Lock, root};
 pub use control_plane::ControlPlaneBinaries;
 pub use examples::{Example, READY as EXAMPLES_DIR};
+pub use kubectl::Kubectl;
 pub use moto::MotoEnvironment;
+pub use openbao::OpenBao;
+pub use python::PythonEnvironment;
+pub use registry::RegistryBinaries;

@@ -103,9 +103,14 @@ impl ControlPlane {
 
     /// A bound token of a service account, from the API server.
     pub async fn service_account_token(&self, namespace: &str, name: &str) -> anyhow::Result<String> {
+        self.token_for(namespace, name, "https://kubernetes.default.svc").await
+    }
+
+    /// The same for another audience.
+    pub async fn token_for(&self, namespace: &str, name: &str, audience: &str) -> anyhow::Result<String> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin(), namespace);
         let spec = TokenRequestSpec {
-            audiences: Some(vec!["https://kubernetes.default.svc".to_owned()]),
+            audiences: Some(vec![audience.to_owned()]),
             expiration_seconds: Some(TOKEN_SECONDS),
             ..TokenRequestSpec::default()
         };

@@ -182,6 +182,12 @@ impl ControlPlane {
         .to_string()
     }
 
+    /// The certificate authority of the API server, in PEM.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.certificates.authority_pem()
+    }
+
     /// `https://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {

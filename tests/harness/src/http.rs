@@ -1,10 +1,10 @@
-//! One plain request, for health pages, metrics and moto.
+//! One plain request, for health pages, metrics, moto and OpenBao.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -18,9 +18,19 @@ pub async fn get(url: &str) -> anyhow::Result<String> {
 
 /// The same for a POST.
 pub async fn post(url: &str, headers: &[(&str, &str)], body: String) -> anyhow::Result<String> {
-    let mut request = Request::post(url);
+    request(Method::POST, url, headers.iter().copied(), body).await
+}
+
+/// The same with any method.
+pub async fn request<'h>(
+    method: Method,
+    url: &str,
+    headers: impl Iterator<Item = (&'h str, &'h str)>,
+    body: String,
+) -> anyhow::Result<String> {
+    let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
-        request = request.header(*name, *value);
+        request = request.header(name, value);
     }
     send(request.body(Full::from(body))?).await
 }

@@ -26,10 +26,14 @@ pub enum Ours {
 }
 
 /// Letters of the ids with what they are about, in the order of the page.
-pub const GROUPS: [(char, &str); 12] = [
+pub const GROUPS: [(char, &str); 13] = [
     ('C', "The CustomResourceDefinition"),
     ('S', "AWS Secrets Manager"),
     ('P', "AWS Systems Manager Parameter Store"),
+    (
+        'H',
+        "HashiCorp Vault and OpenBao, with the plugin of `plugins/catalog/vault.yaml`",
+    ),
     ('F', "Merging"),
     ('V', "Values"),
     ('T', "Templates"),
@@ -98,6 +102,17 @@ pub const ROWS: &[Row] = &[
         "two leaves of one name are an error that names both; `options.joinPathWith` names keys after the whole path, and `KEYHOLE_LAST_OF_PATH_WINS` gives the old way back"),
     same("P4", "a parameter that is not there", "the status names it: `ParameterNotFound: K could not be found.`"),
     same("P5", "a JSON parameter with `property`", "the property"),
+
+    same("H1", "`secret/data/x` in a key-value engine of version 2, with `property` or whole", "the property, or the whole entry as JSON"),
+    same("H2", "`kvVersion: 1` and `secret/x`", "the entry of an engine of version 1"),
+    same("H3", "no `property`", "the whole entry as compact JSON"),
+    same("H4", "a key with `?version=N`", "that version of the entry"),
+    differs("H5", "an entry that is not there, or one of the other version of the engine", "`Status 404`, or a value without its members",
+        "an error that names the path, and says `kvVersion` or `data/` where that is what is wrong"),
+    differs("H6", "many objects of one role; a token that is revoked", "one login for a role, a look-up of the token before every read, and a new login when that fails",
+        "the same without the look-ups: only when a read is refused, the token is looked up, and one new login serves all objects without an error on any"),
+    differs("H7", "`path`", "`_getByPath not implemented`", "the entries below the path, each as JSON"),
+    differs("H8", "`vaultRole` and `vaultMountPoint` left out", "`DEFAULT_VAULT_ROLE` and `DEFAULT_VAULT_MOUNT_POINT` of the operator's environment", "`spec.settings` of the BackendPlugin, under the names of the fields"),
 
     same("F1", "`dataFrom`, `dataFromWithOptions` and `data` give the same key", "`data` wins, then `dataFromWithOptions`, then `dataFrom`; a later entry of a list wins"),
     differs("F2", "`dataFrom` of a value that is no JSON object or array", "contributes nothing, status SUCCESS; an empty Secret when nothing else is there",

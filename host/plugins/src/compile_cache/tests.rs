@@ -3,6 +3,7 @@
 
 use super::*;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, SystemTime};
 
 /// A program that takes the child's arguments and does `script` with `$out`.
 fn program(folder: &Path, script: &str) -> PathBuf {

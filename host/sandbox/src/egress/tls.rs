@@ -55,7 +55,21 @@ pub(super) enum Alpn {
     Http1,
 }
 
+/// TLS for what the host fetches for itself, such as plugins from a registry: ring, the system's authorities
+/// and those of `ca_bundle` (PEM; empty adds none), HTTP/1.1.
+///
+/// # Errors
+///
+/// When the bundle does not parse.
+pub fn client_tls(ca_bundle: &[u8]) -> Result<ClientConfig, GrantError> {
+    config(with_bundle(&system_roots(), ca_bundle)?, Alpn::Http1)
+}
+
 pub(super) fn connector(roots: Arc<RootCertStore>, alpn: Alpn) -> Result<TlsConnector, GrantError> {
+    Ok(TlsConnector::from(Arc::new(config(roots, alpn)?)))
+}
+
+fn config(roots: Arc<RootCertStore>, alpn: Alpn) -> Result<ClientConfig, GrantError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -66,5 +80,5 @@ pub(super) fn connector(roots: Arc<RootCertStore>, alpn: Alpn) -> Result<TlsConn
         Alpn::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         Alpn::Http1 => vec![b"http/1.1".to_vec()],
     };
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(config)
 }

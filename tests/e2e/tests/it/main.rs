@@ -28,6 +28,7 @@ mod kes;
 mod lifecycle;
 mod moto;
 mod ownership;
+mod plugins;
 mod quiet;
 mod reference;
 mod repair;

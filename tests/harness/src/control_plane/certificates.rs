@@ -36,6 +36,11 @@ impl Certificates {
         })
     }
 
+    /// The authority's certificate.
+    pub fn authority_pem(&self) -> &str {
+        &self.authority_pem
+    }
+
     /// The authority's certificate as a kubeconfig holds it.
     pub fn authority(&self) -> ByteString {
         ByteString(self.authority_pem.clone().into_bytes())

@@ -1,0 +1,61 @@
+//! A compiler is a large target, so it never sees what does not meet every demand.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use keyhole_plugins::{
+    CompileCache, Compiler, Defaults, Demands, Digest, Grant, Loader, PluginSpec, Source, Sources,
+};
+use keyhole_sandbox::{Engine, EngineConfig, Pooling, Ports};
+use keyhole_test_harness::Cosign;
+use serde_json::Map;
+
+use crate::world::{component, signed_by};
+
+#[tokio::test]
+async fn nothing_that_is_refused_is_ever_given_to_the_compiler() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, started) = (folder.path().join("compiler.sh"), folder.path().join("started"));
+    fs::write(&program, format!("#!/bin/sh\ntouch {}\nexit 1\n", started.display())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let plugin = folder.path().join("plugin.wasm");
+    fs::write(&plugin, component("plugin")).unwrap();
+    let loader = Loader {
+        sources: Sources::default(),
+        engine: Engine::new(&EngineConfig {
+            pooling: Pooling::Never,
+            ..EngineConfig::default()
+        })
+        .unwrap(),
+        cache: Arc::new(CompileCache {
+            read_only: None,
+            writable: Some(folder.path().join("cache")),
+            compiler: Compiler::Child { program },
+        }),
+        ports: Ports::default(),
+        defaults: Defaults::default(),
+    };
+    let load = async |demands: Demands| {
+        let spec = PluginSpec {
+            name: "plugin".into(),
+            source: Source::File(plugin.clone()),
+            demands,
+            grant: Grant::default(),
+            settings: Map::new(),
+            shares_batches: false,
+        };
+        loader.load(&spec).await.map(|_| ())
+    };
+    let key = Cosign::find().unwrap().key("own").await.unwrap();
+    let another = Demands {
+        digest: Some(Digest::of(b"another")),
+        keys: Vec::new(),
+    };
+    assert!(load(signed_by(&[&key])).await.is_err());
+    assert!(load(another).await.is_err());
+    assert!(!started.exists());
+    // The same without a demand gets as far as the compiler: what was asserted means something.
+    assert!(load(Demands::default()).await.is_err());
+    assert!(started.exists());
+}

@@ -1,0 +1,7 @@
+//! Plugins that are installed by a BackendPlugin.
+
+mod guide;
+mod http;
+mod languages;
+mod stores;
+mod vault;
