@@ -24,10 +24,9 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     let BenchArgs { args } = args;
     let needs = Needs {
         control_plane: true,
-        moto: false,
-        examples: false,
-        openbao: false,
-        registry: false,
+        registry: true,
+        examples: true,
+        ..Needs::default()
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use clap::Args;
-use keyhole_test_assets::{ControlPlaneBinaries, MotoEnvironment, OpenBao, RegistryBinaries};
+use keyhole_test_assets::{ControlPlaneBinaries, Kubectl, MotoEnvironment, OpenBao, RegistryBinaries};
 
 use crate::cargo::{binaries, cargo, run as run_command};
 use crate::examples;
@@ -43,9 +43,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let needs = Needs {
         control_plane: context.is_none(),
         moto: aws == "moto",
-        examples: false,
-        openbao: false,
-        registry: false,
+        ..Needs::default()
     };
     tools::check(needs)?;
     prepare(Progress::start(), needs)?;
@@ -73,16 +71,18 @@ pub fn prepare(progress: Progress, needs: Needs) -> anyhow::Result<()> {
             RegistryBinaries::ensure,
         )
     });
+    let kubectl = (needs.kubectl && Kubectl::find()?.is_none())
+        .then(|| progress.background("kubectl for tests (once; 2 minutes on 2 cores)", Kubectl::ensure));
     let moto = (needs.moto && MotoEnvironment::find()?.is_none())
         .then(|| progress.background("Python environment with moto (once)", MotoEnvironment::ensure));
+    let openbao =
+        (needs.openbao && OpenBao::find()?.is_none()).then(|| progress.background("OpenBao (once)", OpenBao::ensure));
     let examples = (needs.examples && !examples::are_built()?).then(|| {
         progress.background(
             "examples in JavaScript, Python and Go (once for each change)",
             examples::build,
         )
     });
-    let openbao =
-        (needs.openbao && OpenBao::find()?.is_none()).then(|| progress.background("OpenBao (once)", OpenBao::ensure));
     progress.say("building Keyhole");
     run_command(&mut cargo(["build", "--workspace"]))?;
     progress.say("built");
@@ -91,5 +91,6 @@ pub fn prepare(progress: Progress, needs: Needs) -> anyhow::Result<()> {
     openbao.map(crate::progress::Background::join).transpose()?;
     control_plane.map(crate::progress::Background::join).transpose()?;
     registry.map(crate::progress::Background::join).transpose()?;
+    kubectl.map(crate::progress::Background::join).transpose()?;
     Ok(())
 }

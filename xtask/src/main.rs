@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask demo | test | bench | examples | plugins | generate`.
+//! The project's commands: `cargo xtask demo | test | bench | plugins | examples | generate`.
 //!
 //! Each checks for what it needs before it starts anything, adds what it can (the wasm target, the
 //! Kubernetes binaries, the Python environment) and says in one line how to get what it cannot.
@@ -44,10 +44,10 @@ enum Command {
     Test,
     /// Measure, and print a table
     Bench(bench::BenchArgs),
-    /// Build the examples in JavaScript, Python and Go, and print where they are
-    Examples,
     /// Build the plugins that are installed by a BackendPlugin into target/plugins
     Plugins,
+    /// Build the examples in JavaScript, Python and Go, and print where they are
+    Examples,
     /// Write what is generated from the code: CRDs, manifests, reference
     Generate(generate::GenerateArgs),
 }
@@ -58,8 +58,8 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args).map(done),
         Command::Test => test::run(),
         Command::Bench(args) => bench::run(args).map(done),
-        Command::Examples => examples::run().map(done),
         Command::Plugins => plugins::run().map(done),
+        Command::Examples => examples::run().map(done),
         Command::Generate(args) => generate::run(args).map(done),
     };
     outcome.unwrap_or_else(|error| {

@@ -19,9 +19,10 @@ pub fn run() -> anyhow::Result<ExitCode> {
     let needs = Needs {
         control_plane: true,
         moto: true,
-        examples: true,
-        openbao: true,
         registry: true,
+        openbao: true,
+        kubectl: true,
+        examples: true,
     };
     tools::check(needs)?;
     let progress = Progress::start();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use keyhole_test_assets::{ControlPlaneBinaries, Example, MotoEnvironment, OpenBao, RegistryBinaries};
+use keyhole_test_assets::{ControlPlaneBinaries, Example, Kubectl, MotoEnvironment, OpenBao, RegistryBinaries};
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 
@@ -16,12 +16,14 @@ pub struct Needs {
     pub control_plane: bool,
     /// moto.
     pub moto: bool,
-    /// The examples in other languages than Rust.
-    pub examples: bool,
-    /// OpenBao.
-    pub openbao: bool,
     /// A registry, and cosign.
     pub registry: bool,
+    /// OpenBao.
+    pub openbao: bool,
+    /// kubectl.
+    pub kubectl: bool,
+    /// The examples in other languages than Rust.
+    pub examples: bool,
 }
 
 /// Checks, and adds the wasm target when rustup can.
@@ -32,8 +34,9 @@ pub fn check(needs: Needs) -> anyhow::Result<()> {
     }
     let control_plane = needs.control_plane && ControlPlaneBinaries::find()?.is_none();
     let registry = needs.registry && RegistryBinaries::find()?.is_none();
-    if (control_plane || registry) && !answers("go", &["version"]) {
-        missing.push("Go builds the test control plane, the registry and cosign: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
+    let kubectl = needs.kubectl && Kubectl::find()?.is_none();
+    if (control_plane || registry || kubectl) && !answers("go", &["version"]) {
+        missing.push("Go builds the test control plane, kubectl, the registry and cosign: install it from https://go.dev/dl/ (1.26, or 1.21 and up, which fetches 1.26 itself)".to_owned());
     }
     let lacks_moto = needs.moto && MotoEnvironment::find()?.is_none();
     let lacks_openbao = needs.openbao && OpenBao::find()?.is_none();

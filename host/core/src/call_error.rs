@@ -58,13 +58,15 @@ pub enum CallError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EgressError {
     /// No granted pattern matches.
-    #[error("host {host} is not granted; add it to the plugin's grant.hosts")]
+    #[error("host {host} is not granted to the plugin; add it to spec.grant.hosts of its BackendPlugin")]
     HostNotGranted {
         /// Host and port.
         host: String,
     },
     /// Plain `http`, or another scheme, where only `https` is granted.
-    #[error("scheme {scheme} to {host} is not granted; use https or grant http for this host")]
+    #[error(
+        "scheme {scheme} to {host} is not granted; use https, or write http:// before it in spec.grant.hosts of the BackendPlugin"
+    )]
     SchemeNotGranted {
         /// The scheme that was asked for.
         scheme: String,
@@ -72,7 +74,9 @@ pub enum EgressError {
         host: String,
     },
     /// The name leads to an address that no plugin may reach, or that its grant does not name.
-    #[error("{host} leads to {address}, which is {why}; only an address range in the plugin's grant can allow it")]
+    #[error(
+        "{host} leads to {address}, which is {why}; only a range in spec.grant.allowPrivateAddresses of the BackendPlugin can allow it"
+    )]
     AddressProhibited {
         /// The host as the plugin named it.
         host: String,
@@ -85,7 +89,7 @@ pub enum EgressError {
     #[error("{0} is forbidden to plugins")]
     Forbidden(String),
     /// An AWS action outside the grant.
-    #[error("action {service}:{action} is not granted to this plugin")]
+    #[error("action {service}:{action} is not granted; add it to spec.grant.auth.aws of the plugin's BackendPlugin")]
     ActionNotGranted {
         /// Signing name of the service.
         service: String,

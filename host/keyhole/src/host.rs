@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use keyhole_identity::{Identities, IdentityConfig, profile_region};
 use keyhole_plugins::{
-    CompileCache, Compiler, Defaults, Demands, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources,
+    BuiltIn, ClusterFiles, CompileCache, Compiler, Defaults, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources,
+    Surroundings,
 };
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{CallObserver, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
-use serde_json::{Map, json};
+use serde_json::json;
 
 use crate::args::{AwsArgs, PluginArgs};
 
@@ -27,6 +28,10 @@ pub struct Host {
     pub region: Option<String>,
     /// Judges expressions that need JavaScript. Nothing of it is loaded before the first of them.
     pub script: LazyScript,
+    /// Loads further plugins.
+    pub loader: Loader,
+    /// What BackendPlugins may refer to.
+    pub surroundings: Surroundings,
 }
 
 /// The engine that plugins run in.
@@ -49,6 +54,7 @@ impl Host {
         plugins: &PluginArgs,
         api_server: Vec<SocketAddr>,
         observer: Option<Arc<dyn CallObserver>>,
+        cluster: Option<Arc<dyn ClusterFiles>>,
     ) -> anyhow::Result<Self> {
         let env = |name: &str| std::env::var(name).ok();
         let endpoints = aws.endpoints(env)?;
@@ -82,7 +88,7 @@ impl Host {
             policy: plugins.policy()?,
             cache: plugins.source_cache(env),
             proxy: proxy.clone(),
-            cluster: None,
+            cluster,
         };
         let loader = Loader {
             sources,
@@ -106,6 +112,11 @@ impl Host {
             plugins: live,
             region,
             script,
+            loader,
+            surroundings: Surroundings {
+                builtins: builtins(),
+                plugin_dir: plugins.plugin_dir.clone(),
+            },
         })
     }
 }
@@ -123,15 +134,22 @@ fn defaults(region: Option<&str>, localstack: bool) -> Defaults {
     Defaults { operator, ignored }
 }
 
+fn builtins() -> Vec<BuiltIn> {
+    let all = keyhole_builtin::all().iter();
+    all.map(|builtin| BuiltIn {
+        name: builtin.name,
+        component: builtin.wasm,
+        grant: builtin.grant(),
+    })
+    .collect()
+}
+
 async fn install_builtins(loader: &Loader, live: &LiveSet) -> anyhow::Result<()> {
     for builtin in keyhole_builtin::all() {
         let spec = PluginSpec {
-            name: builtin.name.into(),
-            source: Source::BuiltIn(builtin.wasm),
-            demands: Demands::default(),
             grant: builtin.grant(),
-            settings: Map::new(),
             shares_batches: true,
+            ..PluginSpec::new(builtin.name, Source::BuiltIn(builtin.wasm))
         };
         let plugin = loader
             .load(&spec)

@@ -14,6 +14,8 @@ use crate::text;
 
 const NAMESPACE: &str = "keyhole-system";
 const NAME: &str = "keyhole";
+/// Where Kubernetes wants the events of objects that are in no namespace.
+const NAMESPACE_OF_CLUSTER_EVENTS: &str = "default";
 const IMAGE: &str = concat!("ghcr.io/keyhole-operator/keyhole:", env!("CARGO_PKG_VERSION"));
 /// KES's port for metrics; health and readiness are served there too.
 const PORT: u16 = 3001;
@@ -48,9 +50,18 @@ fn manifests(scope: &Scope) -> anyhow::Result<String> {
     if scope.namespaces.is_empty() {
         let mut rules = rules(scope.list_secrets);
         rules.push(watch_of_namespaces(&[]));
+        rules.extend(plugins());
         objects.extend(granted(None, rules));
+        objects.extend(granted(Some(NAMESPACE), vec![config_maps_of_plugins()]));
     } else {
-        objects.extend(granted(None, vec![watch_of_namespaces(&scope.namespaces)]));
+        let mut rules_of_cluster = vec![watch_of_namespaces(&scope.namespaces)];
+        rules_of_cluster.extend(plugins());
+        objects.extend(granted(None, rules_of_cluster));
+        objects.extend(granted(
+            Some(NAMESPACE),
+            vec![config_maps_of_plugins(), secrets_of_plugins()],
+        ));
+        objects.extend(granted(Some(NAMESPACE_OF_CLUSTER_EVENTS), vec![events()]));
         for namespace in &scope.namespaces {
             objects.extend(granted(Some(namespace), rules(scope.list_secrets)));
         }
@@ -101,8 +112,31 @@ fn rules(list_secrets: bool) -> Vec<Value> {
         json!({ "apiGroups": [GROUP], "resources": ["externalsecrets"], "verbs": ["get", "list", "watch"] }),
         json!({ "apiGroups": [GROUP], "resources": ["externalsecrets/status"], "verbs": ["patch"] }),
         json!({ "apiGroups": [""], "resources": ["secrets"], "verbs": secrets }),
-        json!({ "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] }),
+        events(),
     ]
+}
+
+fn events() -> Value {
+    json!({ "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] })
+}
+
+/// Plugins belong to the cluster.
+fn plugins() -> [Value; 2] {
+    [
+        json!({ "apiGroups": [GROUP], "resources": ["backendplugins"], "verbs": ["get", "list", "watch"] }),
+        json!({ "apiGroups": [GROUP], "resources": ["backendplugins/status"], "verbs": ["patch"] }),
+    ]
+}
+
+/// Plugins may come from ConfigMaps of the operator's own namespace, and of no other.
+fn config_maps_of_plugins() -> Value {
+    json!({ "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"] })
+}
+
+/// Pull secrets, and credentials that plugins are granted, in the operator's own namespace. Where it serves the whole
+/// cluster it has this right already.
+fn secrets_of_plugins() -> Value {
+    json!({ "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] })
 }
 
 /// Namespaces are objects of the cluster, so the right to see some of them is the cluster's to give. A list or
@@ -249,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn config_maps_are_seen_in_the_operators_own_namespace_alone() {
+        for document in documents(true) {
+            let rules = document["rules"].as_array().into_iter().flatten();
+            if rules.clone().any(|rule| rule["resources"] == json!(["configmaps"])) {
+                assert_eq!(document["kind"], "Role");
+                assert_eq!(document["metadata"]["namespace"], NAMESPACE);
+            }
+        }
+    }
+
+    #[test]
     fn an_operator_for_some_namespaces_has_rights_in_those_alone() {
         let documents = documents_for(true, &["team-a", "team-b"]);
         let of_kind =
@@ -256,7 +301,11 @@ mod tests {
         let cluster = of_kind("ClusterRole");
         assert_eq!(
             cluster[0]["rules"],
-            json!([{ "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"], "resourceNames": ["team-a", "team-b"] }])
+            json!([
+                { "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"], "resourceNames": ["team-a", "team-b"] },
+                { "apiGroups": [GROUP], "resources": ["backendplugins"], "verbs": ["get", "list", "watch"] },
+                { "apiGroups": [GROUP], "resources": ["backendplugins/status"], "verbs": ["patch"] },
+            ])
         );
         assert_eq!(cluster.len(), 1);
         for kind in ["Role", "RoleBinding"] {
@@ -264,8 +313,16 @@ mod tests {
                 .iter()
                 .map(|role| &role["metadata"]["namespace"])
                 .collect();
-            assert_eq!(namespaces, ["team-a", "team-b"], "{kind}");
+            assert_eq!(namespaces, ["keyhole-system", "default", "team-a", "team-b"], "{kind}");
         }
+        let own = of_kind("Role")[0]["rules"].clone();
+        assert_eq!(
+            own,
+            json!([
+                { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"] },
+                { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] },
+            ])
+        );
         let told = json!({ "name": "WATCHED_NAMESPACES", "value": "team-a,team-b" });
         assert!(manifest_environment(&documents).contains(&told));
     }

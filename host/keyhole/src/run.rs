@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::bail;
 use keyhole_controller::plan::Defaults;
 use keyhole_controller::planner::PlannerConfig;
-use keyhole_controller::{Config, Controller, ObjectMetrics};
+use keyhole_controller::roster::NamespaceFiles;
+use keyhole_controller::{Config, Controller, ObjectMetrics, RosterConfig};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -80,7 +81,9 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     let admin = admin::serve(listener, admin, admin_stop.clone());
     let operate = async {
         let cluster = cluster::connect().await?;
-        let host = Host::start(engine, &aws, &plugins, cluster.addresses, Some(observer)).await?;
+        let namespace = operator.own_namespace();
+        let files = Arc::new(NamespaceFiles::new(cluster.client.clone(), Arc::clone(&namespace)));
+        let host = Host::start(engine, &aws, &plugins, cluster.addresses, Some(observer), Some(files)).await?;
         tracing::info!(
             region = host.region,
             backend_types = host.plugins.backend_types().join(","),
@@ -91,7 +94,13 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
             deprecated_names: deprecated_metrics,
         };
         let config = config(operator, permission, values, plugins.sandbox_slots, metrics, grace);
+        let roster = RosterConfig {
+            namespace,
+            surroundings: host.surroundings,
+            loader: host.loader,
+        };
         let controller = Controller::new(config, cluster.client, host.plugins, Arc::new(host.script), &registry)?;
+        let controller = controller.with_roster(roster);
         let relay = relay(controller.ready(), ready);
         let stopping = async {
             token.cancelled().await;
@@ -126,6 +135,7 @@ fn config(
         minimum_interval,
         disable_polling,
         watched_namespaces: Namespaces(watched_namespaces),
+        namespace: _,
         instance_id,
         list_secrets,
         namespace_session_tag,

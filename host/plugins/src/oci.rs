@@ -9,6 +9,7 @@
 mod answer;
 mod credentials;
 mod image;
+mod login;
 mod manifest;
 mod pull;
 mod push;
@@ -18,6 +19,7 @@ mod store;
 
 pub use credentials::{Credentials, InvalidDockerConfig};
 pub use image::OciImage;
+pub use login::{LoginError, docker_login};
 pub use manifest::{CONFIG_MEDIA_TYPE, WASM_MEDIA_TYPE};
 pub(crate) use pull::obtain;
 pub use pull::{Verified, verify};

@@ -121,7 +121,9 @@ impl Runner {
         let stats = CallStats {
             cpu: meter.spent(),
             wall: began.elapsed(),
-            exchanges: record.as_ref().map_or(state.asked_in_vain(), |record| record.exchanges()),
+            exchanges: record
+                .as_ref()
+                .map_or(state.asked_in_vain(), |record| record.exchanges()),
             peak_memory: state.memory.peak(),
             log_lines: output.written(),
         };

@@ -10,6 +10,7 @@
 //! | [`template`] | from a key to a request that cannot leave the template's path |
 //! | [`answer`] | from an answer to a value, or to an error that a user can act on |
 
+#![cfg(any(test, target_family = "wasm"))]
 #![cfg_attr(
     test,
     allow(

@@ -17,6 +17,7 @@
 //! | [`words`] | faults as errors that a user can act on |
 //! | [`fetch`] | the road of a call |
 
+#![cfg(any(test, target_family = "wasm"))]
 #![cfg_attr(
     test,
     allow(

@@ -1,5 +1,5 @@
-//! What tests need and cargo does not build: the Kubernetes binaries, a registry with cosign, moto, OpenBao, and the
-//! examples in other languages.
+//! What tests need and cargo does not build: the Kubernetes binaries, kubectl, a registry with
+//! cosign, moto, OpenBao, and the examples in other languages than Rust.
 //!
 //! They take minutes to make and hardly ever change, so they live in a cache folder outside `target/`, keyed
 //! by what they are made from, and survive `cargo clean` and fresh clones. A file lock lets parallel runs

@@ -7,6 +7,7 @@
 mod control;
 mod machine;
 mod objects;
+mod plugins;
 mod sandbox;
 mod table;
 mod throttle;
@@ -28,6 +29,8 @@ enum What {
     Control(control::Arguments),
     /// The same against stores with a quota: what is wasted, and who hears of it.
     Throttle(throttle::Arguments),
+    /// Plugins that are not part of the host.
+    Plugins(plugins::Arguments),
 }
 
 #[tokio::main]
@@ -35,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         Some(what) => measure(what).await,
         None => {
-            for all in ["sandbox", "control", "throttle"] {
+            for all in ["sandbox", "control", "throttle", "plugins"] {
                 if let Some(what) = Arguments::parse_from(["keyhole-bench", all]).what {
                     measure(what).await?;
                 }
@@ -50,5 +53,6 @@ async fn measure(what: What) -> anyhow::Result<()> {
         What::Sandbox(arguments) => sandbox::run(arguments).await,
         What::Control(arguments) => control::run(arguments).await,
         What::Throttle(arguments) => throttle::run(arguments).await,
+        What::Plugins(arguments) => plugins::run(arguments).await,
     }
 }

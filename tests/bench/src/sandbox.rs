@@ -18,7 +18,8 @@ use keyhole_core::request::{JsonText, Request, Selector};
 use keyhole_core::{CallError, Identity, Outcome, PluginId};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    AwsSessions, Call, Component, EndpointOverrides, Engine, EngineConfig, Grant, NoCredentials, PlannedRequest, Plugin, Ports,
+    AwsSessions, Call, Component, EndpointOverrides, Engine, EngineConfig, Grant, NoCredentials, PlannedRequest,
+    Plugin, Ports,
 };
 use tokio::net::TcpListener;
 
@@ -106,17 +107,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// A compiled guest and what compiling it took.
-struct Guest {
+pub struct Guest {
     name: &'static str,
-    wasm: usize,
-    code: usize,
-    compile: Duration,
-    load: Duration,
+    /// Bytes of the component.
+    pub wasm: usize,
+    /// Bytes of its machine code.
+    pub code: usize,
+    pub compile: Duration,
+    pub load: Duration,
     component: Component,
 }
 
 impl Guest {
-    fn measure(engine: &Engine, name: &'static str, wasm: &[u8], folder: &Path) -> anyhow::Result<Self> {
+    pub fn measure(engine: &Engine, name: &'static str, wasm: &[u8], folder: &Path) -> anyhow::Result<Self> {
         let start = Instant::now();
         let code = engine.precompile(wasm)?;
         let compile = start.elapsed();
@@ -135,7 +138,7 @@ impl Guest {
         })
     }
 
-    async fn plugin(&self, engine: &Engine, grant: Grant, ports: Ports) -> anyhow::Result<Plugin> {
+    pub async fn plugin(&self, engine: &Engine, grant: Grant, ports: Ports) -> anyhow::Result<Plugin> {
         let id = PluginId {
             name: self.name.into(),
             digest: format!("sha256:{:064}", 0).into(),
@@ -178,12 +181,12 @@ async fn fetch(plugin: &Plugin, key: &str) -> Result<(), CallError> {
     }
 }
 
-struct Percentiles {
-    p50: Duration,
-    p99: Duration,
+pub struct Percentiles {
+    pub p50: Duration,
+    pub p99: Duration,
 }
 
-async fn latencies<F>(calls: usize, mut call: impl FnMut() -> F) -> anyhow::Result<Percentiles>
+pub async fn latencies<F>(calls: usize, mut call: impl FnMut() -> F) -> anyhow::Result<Percentiles>
 where
     F: Future<Output = Result<(), CallError>>,
 {
@@ -204,7 +207,7 @@ where
     })
 }
 
-fn micros(time: Duration) -> String {
+pub fn micros(time: Duration) -> String {
     format!("{:.0} us", time.as_secs_f64() * 1e6)
 }
 
@@ -297,7 +300,7 @@ impl Store {
 }
 
 /// One session that never ends.
-struct FixedSession;
+pub struct FixedSession;
 
 impl AwsSessions for FixedSession {
     fn session<'a>(&'a self, _: &'a Identity) -> BoxFuture<'a, Result<aws_credential_types::Credentials, CallError>> {

@@ -196,14 +196,13 @@ impl OpenBao {
     /// log before it is answered.
     pub fn asked(&self, operation: &str, path: &str) -> anyhow::Result<usize> {
         let log = fs::read_to_string(self.scratch.join(AUDIT))?;
-        let mut count = 0;
+        let is_asked = |line: &Json| {
+            let is = |pointer: &str, wanted: &str| line.pointer(pointer).and_then(Json::as_str) == Some(wanted);
+            is("/type", "request") && is("/request/operation", operation) && is("/request/path", path)
+        };
         // The last line may still be in the making.
-        for line in log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok()) {
-            let request = &line["request"];
-            if line["type"] == "request" && request["operation"] == operation && request["path"] == path {
-                count += 1;
-            }
-        }
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+        let count = lines.filter(is_asked).count();
         Ok(count)
     }
 

@@ -7,6 +7,7 @@ use keyhole_api::{ExternalSecret, unserved_fields};
 use keyhole_core::{Failure, GroupKey, Identity, Leniency, Reason, RoleArn};
 use keyhole_plugins::{LivePlugin, LiveSet};
 
+use super::admission::Admission;
 use super::claims::claims;
 use super::items::items;
 use super::{ObjectKey, ObjectPlan, PlanParts, Planned};
@@ -85,6 +86,7 @@ pub fn plan_object(object: &ExternalSecret, plugins: &LiveSet, defaults: &Defaul
                 generation: object.metadata.generation.unwrap_or_default(),
                 backend_type: spec.backend_type.as_str().into(),
                 group,
+                admission: Admission::of(&plugin),
                 source: plugin,
                 items,
                 interval,

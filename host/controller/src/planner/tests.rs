@@ -336,6 +336,7 @@ impl Spec {
             secret_type: "Opaque".into(),
             leniency: Default::default(),
             claims: Arc::default(),
+            admission: None,
         }))
     }
 }

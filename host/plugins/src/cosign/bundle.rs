@@ -43,6 +43,9 @@ struct MessageSignature {
 
 #[derive(Deserialize)]
 struct MessageDigest {
+    #[serde(default)]
+    algorithm: String,
+    #[serde(default)]
     digest: String,
 }
 

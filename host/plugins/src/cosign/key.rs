@@ -13,11 +13,11 @@ use crate::source::Digest;
 /// Digits of a fingerprint.
 const FINGERPRINT: usize = 16;
 
-/// What cosign signs with: its own keys are P-256; keys that were imported may be the others.
-static ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 4] = [
+/// What cosign signs with: its own keys are P-256; keys that were imported may be the others. With an imported
+/// Ed25519 key it signs images in the variant Ed25519ph, which ring does not have.
+static ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 3] = [
     ring::ECDSA_P256_SHA256,
     ring::ECDSA_P384_SHA384,
-    ring::ED25519,
     ring::RSA_PKCS1_2048_8192_SHA256,
 ];
 
@@ -42,7 +42,7 @@ pub enum InvalidKey {
     #[error("it holds several keys; name each on its own")]
     Several,
     /// Nothing that cosign signs with.
-    #[error("it is a kind of key that is not supported: ECDSA on P-256 or P-384, RSA from 2048 bits and Ed25519 are")]
+    #[error("it is a kind of key that is not supported: ECDSA on P-256 or P-384 and RSA from 2048 bits are")]
     Unsupported,
 }
 
@@ -111,3 +111,6 @@ impl fmt::Debug for PublicKey {
         write!(f, "PublicKey({})", self.fingerprint)
     }
 }
+
+#[cfg(test)]
+mod tests;

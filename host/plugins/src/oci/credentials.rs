@@ -9,7 +9,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use keyhole_core::SecretBytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::oci::Reference;
 
@@ -49,10 +49,26 @@ struct DockerConfig {
 
 #[derive(Deserialize)]
 struct Entry {
-    auth: Option<String>,
+    auth: Option<SecretText>,
     username: Option<String>,
-    password: Option<String>,
-    identitytoken: Option<String>,
+    password: Option<SecretText>,
+    identitytoken: Option<SecretText>,
+}
+
+/// A text that is wiped with its last owner.
+struct SecretText(SecretBytes);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(text.into()))
+    }
+}
+
+impl SecretText {
+    /// The bytes of one that is not empty.
+    fn filled(text: Option<&Self>) -> Option<&SecretBytes> {
+        text.map(|Self(bytes)| bytes).filter(|bytes| !bytes.is_empty())
+    }
 }
 
 impl Credentials {
@@ -79,20 +95,21 @@ impl Credentials {
 
 impl Entry {
     fn credentials(&self, name: &str) -> Result<Option<Credentials>, InvalidDockerConfig> {
-        if let Some(token) = self.identitytoken.as_ref().filter(|token| !token.is_empty()) {
-            return Ok(Some(Credentials::Refresh(token.clone().into())));
+        if let Some(token) = SecretText::filled(self.identitytoken.as_ref()) {
+            return Ok(Some(Credentials::Refresh(token.clone())));
         }
-        if let (Some(user), Some(password)) = (&self.username, &self.password) {
+        if let (Some(user), Some(SecretText(password))) = (&self.username, &self.password) {
             return Ok(Some(Credentials::Basic {
                 user: user.clone(),
-                password: password.clone().into(),
+                password: password.clone(),
             }));
         }
-        let Some(auth) = self.auth.as_ref().filter(|auth| !auth.is_empty()) else {
+        let Some(auth) = SecretText::filled(self.auth.as_ref()) else {
             return Ok(None);
         };
         let broken = || InvalidDockerConfig::Entry(name.to_owned());
-        let decoded = SecretBytes::new(BASE64_STANDARD.decode(auth.trim()).map_err(|_| broken())?);
+        let decoded = BASE64_STANDARD.decode(auth.expose().trim_ascii());
+        let decoded = SecretBytes::new(decoded.map_err(|_| broken())?);
         let text = std::str::from_utf8(decoded.expose()).map_err(|_| broken())?;
         let (user, password) = text.split_once(':').ok_or_else(broken)?;
         Ok(Some(Credentials::Basic {
@@ -217,7 +234,11 @@ mod tests {
 
     #[test]
     fn a_broken_configuration_is_told_without_its_content() {
-        for config in ["hunter2", "[]", r#"{"auths": {"r.io": {"auth": "aHVudGVyMg=="}}}"#] {
+        for config in [
+            "hunter2",
+            r#"{"auths": "hunter2"}"#,
+            r#"{"auths": {"r.io": {"auth": "aHVudGVyMg=="}}}"#,
+        ] {
             let error =
                 Credentials::in_docker_config(&SecretBytes::from(config.to_owned()), &"r.io/x:1".parse().unwrap());
             let error = error.unwrap_err().to_string();

@@ -4,14 +4,25 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
-use keyhole_plugins::{
-    CompileCache, Compiler, Defaults, Demands, Digest, Grant, Loader, PluginSpec, Source, Sources,
-};
-use keyhole_sandbox::{Engine, EngineConfig, Pooling, Ports};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use keyhole_core::{CallError, Identity};
+use keyhole_plugins::{CompileCache, Compiler, Defaults, Demands, Digest, Grant, Loader, PluginSpec, Source, Sources};
+use keyhole_sandbox::egress::{EndpointOverrides, Network};
+use keyhole_sandbox::{AwsSessions, Engine, EngineConfig, NoCredentials, Pooling, Ports};
 use keyhole_test_harness::Cosign;
 use serde_json::Map;
 
 use crate::world::{component, signed_by};
+
+/// No plugin gets as far as to sign something.
+struct NoSessions;
+
+impl AwsSessions for NoSessions {
+    fn session<'a>(&'a self, _: &'a Identity) -> BoxFuture<'a, Result<aws_credential_types::Credentials, CallError>> {
+        async { Err(CallError::Host("there are no sessions here".to_owned())) }.boxed()
+    }
+}
 
 #[tokio::test]
 async fn nothing_that_is_refused_is_ever_given_to_the_compiler() {
@@ -33,7 +44,14 @@ async fn nothing_that_is_refused_is_ever_given_to_the_compiler() {
             writable: Some(folder.path().join("cache")),
             compiler: Compiler::Child { program },
         }),
-        ports: Ports::default(),
+        ports: Ports {
+            sessions: Arc::new(NoSessions),
+            credentials: Arc::new(NoCredentials),
+            endpoints: EndpointOverrides::default(),
+            network: Network::direct(),
+            api_server: Vec::new(),
+            observer: None,
+        },
         defaults: Defaults::default(),
     };
     let load = async |demands: Demands| {

@@ -10,7 +10,6 @@
     reason = "tests"
 )]
 
-mod authors;
 mod compiler;
 mod proxy;
 mod pulling;

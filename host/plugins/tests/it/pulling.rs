@@ -72,11 +72,7 @@ async fn a_tag_serves_what_it_last_was_while_the_registry_is_down() {
 
 #[tokio::test]
 async fn a_pinned_plugin_that_is_kept_needs_no_registry_and_no_pull_secret() {
-    let mut world = World::start(RegistryConfig {
-        login: true,
-        tls: true,
-    })
-    .await;
+    let mut world = World::start(RegistryConfig { login: true, tls: true }).await;
     let digest = world.push("1", &component("kept")).await;
     let login = docker_config(&world.registry.host(), Registry::USER, Registry::PASSWORD);
     world.with_pull_secrets(&[("pull", login)]);
@@ -159,7 +155,10 @@ async fn a_registry_with_a_login_takes_the_pull_secret_and_nothing_else() {
     let host = world.registry.host();
     world.with_pull_secrets(&[
         ("pull", docker_config(&host, Registry::USER, "another password")),
-        ("elsewhere", docker_config("ghcr.io", Registry::USER, Registry::PASSWORD)),
+        (
+            "elsewhere",
+            docker_config("ghcr.io", Registry::USER, Registry::PASSWORD),
+        ),
         ("broken", "{".to_owned()),
         (
             "right",
@@ -178,11 +177,19 @@ async fn a_registry_with_a_login_takes_the_pull_secret_and_nothing_else() {
         (Some("broken"), "InvalidPullSecret"),
         (Some("absent"), "InvalidPullSecret"),
     ] {
-        let error = world.sources.obtain(&with(secret), &Demands::default()).await.unwrap_err();
+        let error = world
+            .sources
+            .obtain(&with(secret), &Demands::default())
+            .await
+            .unwrap_err();
         assert_eq!(error.reason(), expected, "{secret:?}");
         assert!(!error.to_string().contains("password"), "{error}");
     }
-    let obtained = world.sources.obtain(&with(Some("right")), &Demands::default()).await.unwrap();
+    let obtained = world
+        .sources
+        .obtain(&with(Some("right")), &Demands::default())
+        .await
+        .unwrap();
     assert_eq!(*obtained.component, component("private"));
 }
 
@@ -218,7 +225,10 @@ async fn plain_http_is_spoken_only_where_that_was_said() {
     let mut image = world.image(&at(&digest));
     image.plain_http = false;
     let source = keyhole_plugins::Source::Oci(Box::new(image));
-    let error = Sources::default().obtain(&source, &Demands::default()).await.unwrap_err();
+    let error = Sources::default()
+        .obtain(&source, &Demands::default())
+        .await
+        .unwrap_err();
     assert_eq!(error.reason(), "SourceUnreachable");
     assert!(error.to_string().contains("plainHttp"), "{error}");
 }

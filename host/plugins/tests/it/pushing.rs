@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keyhole_plugins::oci::{Push, push, verify};
 use keyhole_plugins::Digest;
+use keyhole_plugins::oci::{Push, push, verify};
 use keyhole_test_harness::{Cosign, SignatureFormat};
 
 use crate::world::{REPOSITORY, at, component, open, public};
@@ -31,7 +31,10 @@ async fn annotations_are_published_and_change_the_digest() {
     let plain = world.push("1", &component("x")).await;
     let image = world.image(":2");
     let annotations = BTreeMap::from([
-        ("org.opencontainers.image.created".to_owned(), "2001-02-03T04:05:06Z".to_owned()),
+        (
+            "org.opencontainers.image.created".to_owned(),
+            "2001-02-03T04:05:06Z".to_owned(),
+        ),
         ("org.opencontainers.image.licenses".to_owned(), "Apache-2.0".to_owned()),
     ]);
     let pushed = push(Push {
@@ -76,7 +79,10 @@ async fn somebody_without_an_operator_can_verify_what_was_pushed_and_signed() {
         "SignatureMissing"
     );
     let pinned = format!("{REPOSITORY}{}", at(&digest));
-    cosign.sign(&key, &world.registry, &pinned, SignatureFormat::Bundle).await.unwrap();
+    cosign
+        .sign(&key, &world.registry, &pinned, SignatureFormat::Bundle)
+        .await
+        .unwrap();
     let verified = verify(&image, None, None, &[public(&key)]).await.unwrap();
     assert_eq!(verified.component, Digest::of(&component("x")));
     assert!(verified.resolved.ends_with(&pinned));

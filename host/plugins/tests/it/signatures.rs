@@ -36,13 +36,38 @@ async fn both_shapes_of_a_signature_count() {
         let world = open().await;
         let digest = world.push("1", &component("signed")).await;
         signer.sign(&signer.key, &world, &digest, format).await;
-        let obtained = world.obtain(&at(&digest), &signed_by(&[&signer.other, &signer.key])).await;
+        let obtained = world
+            .obtain(&at(&digest), &signed_by(&[&signer.other, &signer.key]))
+            .await;
         assert_eq!(
             obtained.unwrap().signed_by.as_deref(),
             Some(public(&signer.key).fingerprint()),
             "{format:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_key_on_another_curve_that_was_imported_counts_too() {
+    let cosign = Cosign::find().unwrap();
+    let private = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let key = cosign.import("p384", &private.serialize_pem()).await.unwrap();
+    let world = open().await;
+    let digest = world.push("1", &component("x")).await;
+    let image = format!("{REPOSITORY}{}", at(&digest));
+    for format in FORMATS {
+        cosign.sign(&key, &world.registry, &image, format).await.unwrap();
+        let obtained = world.obtain(&at(&digest), &signed_by(&[&key])).await.unwrap();
+        assert_eq!(obtained.signed_by.as_deref(), Some(public(&key).fingerprint()));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plugin.wasm");
+    fs::write(&path, component("file")).unwrap();
+    cosign.sign_blob(&key, &path).await.unwrap();
+    let obtained = Sources::default()
+        .obtain(&Source::File(path), &signed_by(&[&key]))
+        .await;
+    assert!(obtained.is_ok());
 }
 
 #[tokio::test]
@@ -151,7 +176,11 @@ async fn another_statement_of_the_same_key_is_no_signature() {
     let world = open().await;
     let digest = world.push("1", &component("x")).await;
     let image = format!("{REPOSITORY}{}", at(&digest));
-    signer.cosign.attest(&signer.key, &world.registry, &image).await.unwrap();
+    signer
+        .cosign
+        .attest(&signer.key, &world.registry, &image)
+        .await
+        .unwrap();
     let refused = world.obtain(&at(&digest), &signed_by(&[&signer.key])).await;
     assert!(["MalformedSignature", "SignatureMissing"].contains(&reason(refused)));
 }
@@ -161,7 +190,9 @@ async fn a_changed_signature_does_not_count() {
     let signer = Signer::new().await;
     let world = open().await;
     let digest = world.push("1", &component("x")).await;
-    signer.sign(&signer.key, &world, &digest, SignatureFormat::SimpleSigning).await;
+    signer
+        .sign(&signer.key, &world, &digest, SignatureFormat::SimpleSigning)
+        .await;
     // The only blob with such a payload.
     let payload = blob_with(&world, &digest, "cosign container image signature");
     let text = fs::read_to_string(&payload).unwrap();
@@ -195,9 +226,18 @@ async fn a_verified_signature_is_kept_and_verified_again_while_the_registry_is_d
         // Another policy by now: what is kept does not meet it, and nobody can be asked.
         let other = signed_by(&[&signer.other]);
         assert_eq!(reason(world.obtain(&at(&digest), &other).await), "SourceUnreachable");
-        let kept = world.sources.cache.as_ref().unwrap().join(format!("{}.signature", digest.hex()));
+        let kept = world
+            .sources
+            .cache
+            .as_ref()
+            .unwrap()
+            .join(format!("{}.signature", digest.hex()));
         let text = fs::read_to_string(&kept).unwrap();
-        fs::write(&kept, text.replace("MEQ", "MEX").replace("MEU", "MEX").replace("MEY", "MEX")).unwrap();
+        fs::write(
+            &kept,
+            text.replace("MEQ", "MEX").replace("MEU", "MEX").replace("MEY", "MEX"),
+        )
+        .unwrap();
         assert_ne!(fs::read_to_string(&kept).unwrap(), text);
         assert_eq!(
             reason(world.obtain(&at(&digest), &demands).await),
@@ -212,7 +252,9 @@ async fn keys_of_the_cluster_apply_to_registries_and_an_object_cannot_add_to_the
     let signer = Signer::new().await;
     let mut world = open().await;
     let digest = world.push("1", &component("x")).await;
-    signer.sign(&signer.other, &world, &digest, SignatureFormat::Bundle).await;
+    signer
+        .sign(&signer.other, &world, &digest, SignatureFormat::Bundle)
+        .await;
     world.sources.policy = Policy {
         keys: vec![public(&signer.key)],
         ..Policy::default()

@@ -121,7 +121,9 @@ impl World {
 
     /// Gives the operator these pull secrets.
     pub fn with_pull_secrets(&mut self, secrets: &[(&str, String)]) {
-        let secrets = secrets.iter().map(|(name, config)| ((*name).to_owned(), config.clone()));
+        let secrets = secrets
+            .iter()
+            .map(|(name, config)| ((*name).to_owned(), config.clone()));
         self.sources.cluster = Some(Arc::new(PullSecrets(secrets.collect())));
     }
 

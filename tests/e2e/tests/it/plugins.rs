@@ -2,6 +2,6 @@
 
 mod guide;
 mod http;
-mod languages;
+mod roster;
 mod stores;
 mod vault;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use keyhole_api::backend_plugin::BackendPlugin;
+use keyhole_api::BackendPlugin;
 use keyhole_plugins::schema::Schema;
 use keyhole_plugins::{Defaults, settings};
 use keyhole_sandbox::NoCredentials;
