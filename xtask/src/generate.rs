@@ -25,14 +25,19 @@ pub struct GenerateArgs {
 }
 
 /// Each file with the arguments of `keyhole` that print it.
-const FILES: [(&str, &[&str]); 8] = [
-    ("deploy/crds/externalsecrets.yaml", &["crds"]),
+const FILES: [(&str, &[&str]); 10] = [
+    (
+        "deploy/crds/externalsecrets.yaml",
+        &["crds", "--kind", "ExternalSecret"],
+    ),
+    ("deploy/crds/backendplugins.yaml", &["crds", "--kind", "BackendPlugin"]),
     ("deploy/install.yaml", &["manifests"]),
     ("deploy/install-no-list.yaml", &["manifests", "--no-list"]),
     (
         "deploy/install-namespaces.yaml",
         &["manifests", "--watched-namespaces", "team-a,team-b"],
     ),
+    ("docs/reference/backendplugin.md", &["docs", "backendplugin"]),
     ("docs/reference/externalsecret.md", &["docs", "externalsecret"]),
     ("docs/reference/flags.md", &["docs", "flags"]),
     ("docs/reference/metrics.md", &["docs", "metrics"]),

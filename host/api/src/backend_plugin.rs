@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
-use crate::condition::Condition;
+mod status;
+
+pub use status::BackendPluginStatus;
 
 /// A plugin and what it may do.
 #[expect(clippy::duplicated_attributes, reason = "several columns have the same type")]
@@ -51,7 +53,8 @@ use crate::condition::Condition;
         priority = 1
     )
 )]
-#[serde(rename_all = "camelCase", default)]
+#[serde(remote = "Self", rename_all = "camelCase", default)]
+#[schemars(rename = "BackendPluginSpec")]
 pub struct BackendPluginSpec {
     /// The backend types that it is to serve, out of those that the plugin says it can. All of them if none is
     /// named.
@@ -77,6 +80,11 @@ pub struct BackendPluginSpec {
     /// answer one namespace's request with another's value.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub share_batches_across_namespaces: bool,
+
+    /// Why the spec could not be read, if it could not; all other fields are empty then.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub malformed: Option<String>,
 }
 
 /// Where a plugin's file comes from. Exactly one is set.
@@ -282,55 +290,26 @@ impl AuthGrant {
     }
 }
 
-/// What the host says about a plugin.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct BackendPluginStatus {
-    /// Generation of the spec that this is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Whether this spec serves, and why not.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<Condition>,
-    /// The backend types that it serves now, separated by commas.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backend_types: Option<String>,
-    /// Where the file comes from, in one word and a name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// Digest of the component that the spec leads to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// Digest of the component that serves. Differs from `digest` while a newer one is broken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub serving_digest: Option<String>,
-    /// What the registry's reference resolved to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolved: Option<String>,
-    /// The key that the signature was made with, by its fingerprint.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub signed_by: Option<String>,
-    /// The plugin's name and version, as it says itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Version of the contract that it was built against.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub contract: Option<String>,
-    /// Hosts that the plugin wants and that are not granted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub missing_hosts: Vec<String>,
-    /// Hosts that the plugin wants.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub wanted_hosts: Vec<String>,
-    /// Hosts that are granted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub granted_hosts: Vec<String>,
-    /// Credentials that it wants and that are not granted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub missing_credentials: Vec<String>,
-    /// Whether the plugin sees credentials: `none`, `hidden` (used, never seen), or what it sees.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub credentials: Option<String>,
+/// Never fails on what the API server holds, as with an ExternalSecret: one object that did would end the watch
+/// for all.
+impl<'de> Deserialize<'de> for BackendPluginSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let unreadable = |why: String| Self {
+            malformed: Some(why),
+            ..Self::default()
+        };
+        Ok(match Option::<Json>::deserialize(deserializer)? {
+            Some(stored) if !stored.is_object() => unreadable("spec is no object".to_owned()),
+            Some(stored) => Self::deserialize(&stored).unwrap_or_else(|error| unreadable(error.to_string())),
+            None => unreadable("spec is missing".to_owned()),
+        })
+    }
+}
+
+impl Serialize for BackendPluginSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
 }
 
 fn free_form(_: &mut SchemaGenerator) -> Schema {
@@ -342,16 +321,31 @@ fn label_selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "properties": {
-            "matchLabels": { "type": "object", "additionalProperties": { "type": "string" } },
-            "matchExpressions": { "type": "array", "items": {
+            "matchLabels": {
+                "type": "object",
+                "description": "Labels with these values.",
+                "additionalProperties": { "type": "string" },
+            },
+            "matchExpressions": { "type": "array", "description": "Requirements that must all hold.", "items": {
                 "type": "object",
                 "required": ["key", "operator"],
                 "properties": {
-                    "key": { "type": "string" },
-                    "operator": { "type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"] },
-                    "values": { "type": "array", "items": { "type": "string" } },
+                    "key": { "type": "string", "description": "Name of the label." },
+                    "operator": {
+                        "type": "string",
+                        "description": "What must hold of its value.",
+                        "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
+                    },
+                    "values": {
+                        "type": "array",
+                        "description": "The values for In and NotIn.",
+                        "items": { "type": "string" },
+                    },
                 },
             } },
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,17 +12,29 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 use serde_json::{Map, Value as Json, json};
 
+use crate::backend_plugin::BackendPlugin;
 use crate::external_secret::ExternalSecret;
+
+mod backend_plugin;
 
 /// The CustomResourceDefinition of `ExternalSecret`. Use this, not `ExternalSecret::crd()`: what types
 /// cannot say is missing there.
 #[must_use]
 pub fn external_secret_crd() -> CustomResourceDefinition {
-    let mut crd = ExternalSecret::crd();
+    patched(ExternalSecret::crd(), patch_external_secret)
+}
+
+/// The CustomResourceDefinition of `BackendPlugin`. Use this, not `BackendPlugin::crd()`.
+#[must_use]
+pub fn backend_plugin_crd() -> CustomResourceDefinition {
+    patched(BackendPlugin::crd(), backend_plugin::patch)
+}
+
+fn patched(mut crd: CustomResourceDefinition, patch: fn(Json) -> Json) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         let derived = version.schema.take().and_then(|schema| schema.open_api_v3_schema);
         let patched = serde_json::to_value(derived)
-            .map(patch_external_secret)
+            .map(patch)
             .and_then(serde_json::from_value::<JSONSchemaProps>);
         // A schema that did not survive is absent, which the API server refuses and the golden file shows.
         version.schema = patched.ok().map(|schema| CustomResourceValidation {
@@ -35,7 +47,7 @@ pub fn external_secret_crd() -> CustomResourceDefinition {
 /// All CustomResourceDefinitions, in the order in which to apply them.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![external_secret_crd()]
+    vec![external_secret_crd(), backend_plugin_crd()]
 }
 
 /// All of them as one stream of YAML documents.
@@ -93,11 +105,15 @@ fn patch_external_secret(mut schema: Json) -> Json {
             json!([{ "required": ["name"] }, { "required": ["selector"] }]),
         );
     }
-    if let Some(conditions) = at(&mut schema, &["properties", "status", "properties", "conditions"]) {
+    conditions_by_type(&mut schema);
+    schema
+}
+
+fn conditions_by_type(schema: &mut Json) {
+    if let Some(conditions) = at(schema, &["properties", "status", "properties", "conditions"]) {
         conditions.insert("x-kubernetes-list-type".into(), json!("map"));
         conditions.insert("x-kubernetes-list-map-keys".into(), json!(["type"]));
     }
-    schema
 }
 
 /// Takes out what a derived schema adds: `null` for optional fields, titles, number formats, defaults.

@@ -1,5 +1,5 @@
-//! The API that users see: the `ExternalSecret` object, its CustomResourceDefinition, and the names by
-//! which objects and Secrets are marked.
+//! The API that users see: the objects `ExternalSecret` and `BackendPlugin`, their CustomResourceDefinitions,
+//! and the names by which objects and Secrets are marked.
 //!
 //! Two promises meet here. What kubernetes-external-secrets (KES) admitted is admitted and means the
 //! same, and what its CRD refused is refused; [`crd`] is where the difference to a derived schema is
@@ -26,6 +26,8 @@ mod external_secret;
 pub mod names;
 pub mod reference;
 mod scalar;
+mod selector;
+mod size;
 mod status;
 mod time;
 mod unserved;
@@ -35,13 +37,15 @@ pub use backend_plugin::{
     LimitsGrant, OciSource, PluginGrant, PluginSource, SecretKeyRef, TokenAuth, Verify,
 };
 pub use condition::{Condition, ConditionStatus};
-pub use crd::{crds, crds_yaml, external_secret_crd, to_yaml};
+pub use crd::{backend_plugin_crd, crds, crds_yaml, external_secret_crd, to_yaml};
 pub use duration::{InvalidDuration, parse_duration};
 pub use external_secret::{
     CreationPolicy, DataFromItem, DataItem, ExternalSecret, ExternalSecretSpec, OnImmutable, Target, Workload,
     WorkloadKind, WorkloadSelector,
 };
 pub use scalar::IntOrText;
+pub use selector::{InvalidSelector, NamespaceSelector};
+pub use size::{InvalidSize, parse_size};
 pub use status::ExternalSecretStatus;
 pub use time::{parse_timestamp, timestamp};
 pub use unserved::unserved_fields;

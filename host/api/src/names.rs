@@ -10,6 +10,11 @@ pub const KIND: &str = "ExternalSecret";
 /// Name of the CustomResourceDefinition.
 pub const CRD_NAME: &str = "externalsecrets.kubernetes-client.io";
 
+/// `apiVersion` of `BackendPlugin`.
+pub const PLUGIN_API_VERSION: &str = "kubernetes-client.io/v1alpha1";
+/// Its kind.
+pub const PLUGIN_KIND: &str = "BackendPlugin";
+
 /// Label on every Secret that the host writes, with the value `true`. The watch on Secrets selects by it.
 pub const MANAGED_LABEL: &str = "externalsecrets.kubernetes-client.io/managed";
 /// Its value.

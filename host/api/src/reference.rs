@@ -1,14 +1,16 @@
-//! The fields of an `ExternalSecret` for people: what each means, its default, and how it is written.
+//! The fields of our objects for people: what each means, its default, and how it is written.
 //!
 //! Meaning and type are those of the CustomResourceDefinition, so the page cannot say something else than
 //! `kubectl explain`. What the schema has no place for stands in one table here. Examples are not put into the
 //! schema itself, which is to stay KES's.
 
+mod backend_plugin;
 mod fields;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Map, Value as Json, json};
 
-use crate::crd::external_secret_crd;
+use crate::crd::{backend_plugin_crd, external_secret_crd};
 use crate::external_secret::ExternalSecret;
 use crate::unserved::unserved_fields;
 
@@ -55,19 +57,27 @@ pub struct Field {
     pub example: String,
 }
 
-/// All fields, in the order in which to show them. A field that the schema has lost is left out, and a test
-/// fails.
+/// All fields of an ExternalSecret, in the order in which to show them. A field that the schema has lost is left
+/// out, and a test fails.
 #[must_use]
 pub fn fields() -> Vec<Field> {
-    let schema = schema();
-    FIELDS
+    described(FIELDS, &schema(external_secret_crd()), is_served)
+}
+
+/// The same of a BackendPlugin.
+#[must_use]
+pub fn backend_plugin_fields() -> Vec<Field> {
+    described(backend_plugin::FIELDS, &schema(backend_plugin_crd()), |_| true)
+}
+
+fn described(entries: &[Entry], schema: &Json, is_served: fn(&Entry) -> bool) -> Vec<Field> {
+    entries
         .iter()
-        .filter_map(|entry| describe(entry, at(&schema, entry.path)?))
+        .filter_map(|entry| describe(entry, at(schema, entry.path)?, is_served))
         .collect()
 }
 
-fn schema() -> Json {
-    let crd = external_secret_crd();
+fn schema(crd: CustomResourceDefinition) -> Json {
     let version = crd.spec.versions.into_iter().next();
     let schema = version.and_then(|version| version.schema?.open_api_v3_schema);
     serde_json::to_value(schema).unwrap_or_default()
@@ -83,7 +93,7 @@ fn at<'s>(schema: &'s Json, path: &str) -> Option<&'s Map<String, Json>> {
     found?.as_object()
 }
 
-fn describe(entry: &Entry, schema: &Map<String, Json>) -> Option<Field> {
+fn describe(entry: &Entry, schema: &Map<String, Json>, is_served: fn(&Entry) -> bool) -> Option<Field> {
     let (meaning, backends) = split_backends(schema.get("description")?.as_str()?);
     Some(Field {
         path: entry.path,
@@ -148,7 +158,10 @@ fn kind(schema: &Map<String, Json>) -> String {
         "object" if schema.contains_key("x-kubernetes-preserve-unknown-fields") => {
             "object with members of your choice".to_owned()
         }
-        "object" if schema.contains_key("additionalProperties") => "map of string".to_owned(),
+        "object" if schema.contains_key("additionalProperties") => {
+            let members = schema.get("additionalProperties").and_then(Json::as_object);
+            format!("map of {}", members.map_or_else(|| "any".to_owned(), kind_of_item))
+        }
         _ => match (
             schema.get("enum").and_then(Json::as_array),
             number("minimum"),
@@ -159,6 +172,7 @@ fn kind(schema: &Map<String, Json>) -> String {
                 format!("{kind}, one of `{}`", names.join("`, `"))
             }
             (None, Some(least), Some(most)) => format!("{kind}, {least} to {most}"),
+            (None, Some(least), None) => format!("{kind}, {least} or more"),
             _ => kind.to_owned(),
         },
     }

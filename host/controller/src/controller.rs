@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api_error::ApiError;
 use crate::cluster::Cluster;
-use crate::desk::{Desk, State, Worker};
+use crate::desk::{Desk, PLUGINS, State, Worker};
 use crate::index::Index;
 use crate::metrics::{Metrics, ObjectMetrics};
 use crate::permission::Expressions;
@@ -29,6 +29,7 @@ use crate::planner::{Planner, PlannerConfig};
 use crate::preflight;
 use crate::report::Reporter;
 use crate::report::events::events;
+use crate::roster::{Roster, RosterConfig};
 use crate::watch::{self as watches, Watches};
 use crate::write::Writer;
 
@@ -141,6 +142,7 @@ pub struct Controller {
     metrics: Arc<Metrics>,
     content: ContentKey,
     ready: watch::Sender<bool>,
+    roster: Option<RosterConfig>,
 }
 
 impl Controller {
@@ -166,7 +168,17 @@ impl Controller {
             metrics,
             content,
             ready: watch::Sender::new(false),
+            roster: None,
         })
+    }
+
+    /// The same, with the plugins that BackendPlugin objects describe besides those of the live set.
+    #[must_use]
+    pub fn with_roster(self, roster: RosterConfig) -> Self {
+        Self {
+            roster: Some(roster),
+            ..self
+        }
     }
 
     /// Becomes true when everything has been listed and syncing has begun.
@@ -188,6 +200,7 @@ impl Controller {
             metrics,
             content,
             ready,
+            roster,
         } = self;
         let Config {
             name,
@@ -223,13 +236,19 @@ impl Controller {
         tasks.spawn("events", publisher.run());
 
         let (sender, changes) = mpsc::channel(watches::QUEUE);
+        let mut unlisted = HashSet::new();
+        if let Some(config) = roster {
+            let (events, metrics) = (events.clone(), Arc::clone(&metrics));
+            let roster = Roster::new(client.clone(), config, live.clone(), events, metrics, sender.clone());
+            tasks.spawn("roster of plugins", roster.run(stop.clone()));
+            unlisted.insert((PLUGINS, None));
+        }
         let watches = Watches::new(client.clone(), sender, Arc::clone(&metrics), policy, stop.clone());
         let namespaces: Vec<Option<Arc<str>>> = if watched.is_empty() {
             vec![None]
         } else {
             watched.into_iter().map(Some).collect()
         };
-        let mut unlisted = HashSet::new();
         for namespace in &namespaces {
             tasks.spawn("watch of externalsecrets", watches.clone().objects(namespace.clone()));
             tasks.spawn("watch of namespaces", watches.clone().namespaces(namespace.clone()));

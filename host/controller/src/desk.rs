@@ -25,7 +25,7 @@ use crate::plan::{Defaults, ObjectKey, plan_object};
 use crate::planner::{Cause, Delivered, Delivery, PlannerHandle};
 use crate::report::events::Events;
 use crate::report::{Attempt, Reporter};
-use crate::watch::{Change, Listed, Watches};
+use crate::watch::{Change, Watches};
 
 mod bench;
 mod heartbeats;
@@ -42,6 +42,8 @@ use worker::{Finished, Work};
 const BACKLOG: usize = 1024;
 /// Before a status that could not be written is tried again.
 const REPORT_AGAIN: Duration = Duration::from_secs(10);
+/// What the list of plugins is called among those that are waited for.
+pub(crate) const PLUGINS: &str = "backendplugins";
 /// Between two counts of all objects for the metrics.
 const SURVEY: Duration = Duration::from_secs(5);
 
@@ -175,7 +177,7 @@ impl Desk {
             Change::ObjectsListed(listed) => {
                 let steps = self.index.listed(listed.namespace.as_deref(), &listed.keys);
                 self.perform(steps).await;
-                self.listed("externalsecrets", &listed)
+                self.listed("externalsecrets", listed.namespace)
             }
             Change::Secret(key, version) => {
                 if self.index.apply_secret(key.clone(), version) {
@@ -192,23 +194,29 @@ impl Desk {
                 let gone = self.index.secrets_listed(listed.namespace.as_deref(), &listed.keys);
                 let steps = gone.iter().flat_map(|key| self.look(key)).collect();
                 self.perform(steps).await;
-                self.listed("secrets", &listed)
+                self.listed("secrets", listed.namespace)
             }
-            Change::Namespace { name, deleting, rules } => self.index.apply_namespace(&name, deleting, *rules),
+            Change::Namespace {
+                name,
+                deleting,
+                rules,
+                labels,
+            } => self.index.apply_namespace(&name, deleting, *rules, labels),
             Change::NamespaceGone(name) => self.index.delete_namespace(&name),
             Change::NamespacesListed(listed) => {
                 let steps = self.index.namespaces_listed(listed.namespace.as_deref(), &listed.keys);
                 self.perform(steps).await;
-                self.listed("namespaces", &listed)
+                self.listed("namespaces", listed.namespace)
             }
             Change::NamespacesLost(scope) => self.index.namespaces_lost(scope.as_deref()),
+            Change::PluginsKnown => self.listed(PLUGINS, None),
         };
         self.perform(steps).await;
     }
 
     /// A list came to its end; with the last of the first ones the work begins.
-    fn listed(&mut self, resource: &'static str, listed: &Listed) -> Vec<Step> {
-        let first = self.unlisted.remove(&(resource, listed.namespace.clone()));
+    fn listed(&mut self, resource: &'static str, namespace: Option<Arc<str>>) -> Vec<Step> {
+        let first = self.unlisted.remove(&(resource, namespace));
         if !first || !self.unlisted.is_empty() {
             return Vec::new();
         }
@@ -226,8 +234,16 @@ impl Desk {
             return self.index.delete(&seen.key);
         }
         let wanted = again || self.index.wants_plan(&seen.key, &seen.shown.uid, seen.generation);
-        let planned = wanted.then(|| plan_object(object, &self.live, &self.defaults));
+        let planned = wanted.then(|| match plan_object(object, &self.live, &self.defaults) {
+            Err(failures) if self.waits_for_plugin(&failures) => Err(Vec::new()),
+            planned => planned,
+        });
         self.index.apply(seen, planned, listed)
+    }
+
+    /// Whether the plugin that is missing may be one that is being loaded. Then the object is planned again later.
+    fn waits_for_plugin(&self, failures: &[Failure]) -> bool {
+        failures.iter().any(|failure| failure.reason == Reason::NoPlugin) && self.live.is_awaited()
     }
 
     fn look(&mut self, key: &ObjectKey) -> Vec<Step> {

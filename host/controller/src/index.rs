@@ -2,8 +2,8 @@
 //!
 //! Changes go in with `apply` and `delete`, [`Step`]s come out; there is no I/O and no clock in here,
 //! so each rule is tested as a function. The invariant: for every object that is served, either the
-//! planner knows its newest plan, or its status says why there is none, or it is held until what its
-//! namespace permits is known. Nothing is asked for on behalf of an object or a namespace that is being
+//! planner knows its newest plan, or its status says why there is none, or it is held until its plugin is
+//! loaded and what its namespace permits is known. Nothing is asked for on behalf of an object or a namespace that is being
 //! deleted.
 //!
 //! Specs are not kept: a plan is shared with the planner, and the rest of an object is small.
@@ -117,7 +117,7 @@ impl Index {
     }
 
     /// An object was created or changed. `planned` is given if [`Self::wants_plan`] said so, or if plans
-    /// have to be made anew. `listed` says that it comes from a list, which overrules what was known.
+    /// have to be made anew; an error without any failure says that the plugin is still to come. `listed` says that it comes from a list, which overrules what was known.
     pub fn apply(&mut self, seen: Seen, planned: Option<Planned>, listed: bool) -> Vec<Step> {
         let mut steps = Vec::new();
         let key = seen.key.clone();
@@ -151,6 +151,8 @@ impl Index {
             return steps;
         };
         match change {
+            // Its plugin is still to come.
+            Plan::None(failures) if failures.is_empty() => steps.extend(object.hold_back(&key)),
             Plan::None(failures) => {
                 object.take_refresh();
                 steps.extend(object.forget(&key));
@@ -237,7 +239,7 @@ impl Index {
             };
             if object.plan.is_some() {
                 steps.extend(self.decide(&key, Then::First));
-            } else {
+            } else if !object.unplanned.is_empty() {
                 object.take_refresh();
                 let failures = std::mem::take(&mut object.unplanned);
                 steps.push(Step::Report(key, failures));

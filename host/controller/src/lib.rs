@@ -17,6 +17,7 @@
 //! | [`write`] | values become a Secret, which is written only when it differs |
 //! | [`report`] | status, conditions and Kubernetes events |
 //! | [`metrics`] | what is counted |
+//! | [`roster`] | BackendPlugins become plugins that serve |
 //! | [`controller`] | wiring, start and stop |
 //! | [`render`] | the same road without a cluster |
 
@@ -43,8 +44,10 @@ pub mod planner;
 mod preflight;
 pub mod render;
 pub mod report;
+pub mod roster;
 pub mod watch;
 pub mod write;
 
 pub use controller::{Config, Controller, ControllerError};
 pub use metrics::{MetricDoc, ObjectMetrics, describe};
+pub use roster::RosterConfig;

@@ -18,12 +18,14 @@ use keyhole_core::{Failure, GroupKey, Request, SecretBytes};
 
 use crate::planner::{Fetch, Fetched};
 
+mod admission;
 mod claims;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod items;
 mod object;
 
+pub use admission::{Admission, Labels};
 pub use object::{Defaults, plan_object};
 
 /// Longer intervals are taken for this one, so that times can be added without care.
@@ -90,6 +92,8 @@ pub struct PlanParts {
     pub leniency: Leniency,
     /// What its namespace has to permit.
     pub claims: Arc<Claims>,
+    /// Which namespaces may use the plugin; all if none are selected.
+    pub admission: Option<Admission>,
 }
 
 impl Deref for ObjectPlan {

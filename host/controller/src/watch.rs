@@ -32,7 +32,7 @@ use crate::api_error::ApiError;
 use crate::cluster::REQUEST_TIMEOUT;
 use crate::index::Version;
 use crate::metrics::Metrics;
-use crate::plan::ObjectKey;
+use crate::plan::{Labels, ObjectKey};
 
 mod outage;
 
@@ -73,6 +73,8 @@ pub enum Change {
         deleting: bool,
         /// What its annotations allow.
         rules: Box<Rules>,
+        /// Its labels.
+        labels: Labels,
     },
     /// A namespace is gone.
     NamespaceGone(Arc<str>),
@@ -83,6 +85,8 @@ pub enum Change {
     NamespacesLost(Option<Arc<str>>),
     /// An ExternalSecret is there, and is to be planned anew whatever is known of it.
     Again(Box<ExternalSecret>),
+    /// It is known which plugins there are, if it ever can be. Not all of them may be loaded.
+    PluginsKnown,
 }
 
 /// What a list held.
@@ -162,6 +166,7 @@ impl Watched for PartialObjectMeta<Namespace> {
         Some(Change::Namespace {
             deleting: self.metadata.deletion_timestamp.is_some(),
             rules: Box::new(policy.rules(&name, &annotations)),
+            labels: Arc::new(self.metadata.labels.unwrap_or_default()),
             name,
         })
     }
@@ -379,7 +384,7 @@ enum Ended {
     Lost(Change),
 }
 
-fn describe(error: watcher::Error) -> ApiError {
+pub(crate) fn describe(error: watcher::Error) -> ApiError {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)

@@ -58,13 +58,15 @@ pub enum CallError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EgressError {
     /// No granted pattern matches.
-    #[error("host {host} is not granted; add it to the plugin's grant.hosts")]
+    #[error("host {host} is not granted to the plugin; add it to spec.grant.hosts of its BackendPlugin")]
     HostNotGranted {
         /// Host and port.
         host: String,
     },
     /// Plain `http`, or another scheme, where only `https` is granted.
-    #[error("scheme {scheme} to {host} is not granted; use https or grant http for this host")]
+    #[error(
+        "scheme {scheme} to {host} is not granted; use https, or write http:// before it in spec.grant.hosts of the BackendPlugin"
+    )]
     SchemeNotGranted {
         /// The scheme that was asked for.
         scheme: String,
@@ -72,7 +74,9 @@ pub enum EgressError {
         host: String,
     },
     /// The name leads to an address that no plugin may reach, or that its grant does not name.
-    #[error("{host} leads to {address}, which is {why}; only an address range in the plugin's grant can allow it")]
+    #[error(
+        "{host} leads to {address}, which is {why}; only a range in spec.grant.allowPrivateAddresses of the BackendPlugin can allow it"
+    )]
     AddressProhibited {
         /// The host as the plugin named it.
         host: String,
@@ -84,8 +88,16 @@ pub enum EgressError {
     /// A method or header that would let a plugin step around the checks.
     #[error("{0} is forbidden to plugins")]
     Forbidden(String),
+    /// A header that the host sets on requests to this host.
+    #[error("the plugin sent header {header} to {host} itself; the host sets it, as the plugin's grant says")]
+    HeaderOfHost {
+        /// Name of the header.
+        header: String,
+        /// Host and port.
+        host: String,
+    },
     /// An AWS action outside the grant.
-    #[error("action {service}:{action} is not granted to this plugin")]
+    #[error("action {service}:{action} is not granted; add it to spec.grant.auth.aws of the plugin's BackendPlugin")]
     ActionNotGranted {
         /// Signing name of the service.
         service: String,
@@ -164,7 +176,9 @@ impl CallError {
                 | EgressError::SchemeNotGranted { .. }
                 | EgressError::WrongRegion { .. } => "denied_host",
                 EgressError::AddressProhibited { .. } => "prohibited_address",
-                EgressError::Forbidden(_) | EgressError::ForeignSignature { .. } => "forbidden_request",
+                EgressError::Forbidden(_) | EgressError::ForeignSignature { .. } | EgressError::HeaderOfHost { .. } => {
+                    "forbidden_request"
+                }
                 EgressError::ActionNotGranted { .. } => "action_not_granted",
                 EgressError::TooManyExchanges(_) => "exchanges",
                 EgressError::BodyTooLarge { .. } => "body",

@@ -98,6 +98,21 @@ impl HostPattern {
         }
     }
 
+    /// Whether some host fits both patterns: a grant for one region meets a plugin's wish for any.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let meet = |(mine, theirs): (&Label, &Label)| match (mine, theirs) {
+            (Label::Fixed(mine), Label::Fixed(theirs)) => mine == theirs,
+            _ => true,
+        };
+        let hosts = match (&self.host, &other.host) {
+            (Host::Address(mine), Host::Address(theirs)) => mine == theirs,
+            (Host::Name(mine), Host::Name(theirs)) => mine.len() == theirs.len() && mine.iter().zip(theirs).all(meet),
+            _ => false,
+        };
+        hosts && self.scheme == other.scheme && self.port == other.port
+    }
+
     /// The granted scheme.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
@@ -266,6 +281,31 @@ mod tests {
 
     fn pattern(text: &str) -> HostPattern {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn patterns_overlap_when_some_host_fits_both() {
+        let wanted = pattern("secretsmanager.{region}.amazonaws.com");
+        for granted in [
+            "secretsmanager.{any}.amazonaws.com",
+            "secretsmanager.eu-west-1.amazonaws.com",
+            "{service}.eu-west-1.amazonaws.com",
+        ] {
+            assert!(
+                wanted.overlaps(&pattern(granted)) && pattern(granted).overlaps(&wanted),
+                "{granted}"
+            );
+        }
+        for granted in [
+            "ssm.{region}.amazonaws.com",
+            "secretsmanager.amazonaws.com",
+            "secretsmanager.{region}.amazonaws.com:8443",
+            "http://secretsmanager.{region}.amazonaws.com",
+            "10.0.0.1",
+        ] {
+            assert!(!wanted.overlaps(&pattern(granted)), "{granted}");
+        }
+        assert!(pattern("10.0.0.1").overlaps(&pattern("10.0.0.1")));
     }
 
     #[test]

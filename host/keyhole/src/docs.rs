@@ -1,6 +1,7 @@
 //! `keyhole docs`: pages of the reference, made from what the program itself knows, so that they cannot
 //! say something else.
 
+mod backend_plugin;
 mod external_secret;
 mod flags;
 
@@ -15,6 +16,7 @@ use crate::observe;
 /// The page as Markdown.
 pub fn page(page: Page) -> String {
     match page {
+        Page::Backendplugin => backend_plugin::page(),
         Page::Externalsecret => external_secret::page(),
         Page::Flags => flags::page(),
         Page::Metrics => metrics(),
@@ -59,7 +61,7 @@ fn section(page: &mut String, title: &str, metrics: &[MetricDoc]) {
 
 fn reasons() -> String {
     let mut page = String::from(
-        "# Reasons\n\nThe reasons of the `Ready` condition, also the values of the metric label `reason`. Made by\n\
+        "# Reasons\n\nThe reasons of an ExternalSecret's `Ready` condition, also the values of the metric label `reason`. Made by\n\
          `cargo xtask generate`.\n\n| reason | label | tried again |\n|---|---|---|\n",
     );
     for reason in Reason::ALL {
@@ -70,6 +72,7 @@ fn reasons() -> String {
         };
         let _ = writeln!(page, "| `{reason}` | `{}` | {retry} |", reason.label());
     }
+    page.push_str(&backend_plugin::reasons());
     page
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use keyhole_identity::{Identities, IdentityConfig, profile_region};
+use keyhole_identity::{Accounts, ClusterCredentials, Identities, IdentityConfig, profile_region};
 use keyhole_plugins::{
-    CompileCache, Compiler, Defaults, Demands, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources,
+    BuiltIn, ClusterFiles, CompileCache, Compiler, Defaults, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources,
+    Surroundings,
 };
 use keyhole_sandbox::egress::Network;
-use keyhole_sandbox::{CallObserver, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
-use serde_json::{Map, json};
+use keyhole_sandbox::{CallObserver, Credentials, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
+use serde_json::json;
 
 use crate::args::{AwsArgs, PluginArgs};
 
@@ -27,6 +28,18 @@ pub struct Host {
     pub region: Option<String>,
     /// Judges expressions that need JavaScript. Nothing of it is loaded before the first of them.
     pub script: LazyScript,
+    /// Loads further plugins.
+    pub loader: Loader,
+    /// What BackendPlugins may refer to.
+    pub surroundings: Surroundings,
+}
+
+/// What comes from the cluster that the host runs in.
+pub struct InCluster {
+    /// Files of plugins, and pull secrets for them.
+    pub files: Arc<dyn ClusterFiles>,
+    /// What the grants of plugins name.
+    pub credentials: ClusterCredentials,
 }
 
 /// The engine that plugins run in.
@@ -49,7 +62,9 @@ impl Host {
         plugins: &PluginArgs,
         api_server: Vec<SocketAddr>,
         observer: Option<Arc<dyn CallObserver>>,
+        cluster: Option<InCluster>,
     ) -> anyhow::Result<Self> {
+        let (files, credentials) = cluster.map(|cluster| (cluster.files, cluster.credentials)).unzip();
         let env = |name: &str| std::env::var(name).ok();
         let endpoints = aws.endpoints(env)?;
         let proxy = aws.proxy(env);
@@ -63,6 +78,9 @@ impl Host {
             sts_endpoint_type: aws.aws_sts_endpoint_type.into(),
             endpoints: endpoints.clone(),
             proxy: proxy.clone(),
+            accounts: credentials
+                .clone()
+                .map(|credentials| Arc::new(credentials) as Arc<dyn Accounts>),
             ..IdentityConfig::default()
         });
         let defaults = defaults(region.as_deref(), endpoints.localstack());
@@ -82,7 +100,7 @@ impl Host {
             policy: plugins.policy()?,
             cache: plugins.source_cache(env),
             proxy: proxy.clone(),
-            cluster: None,
+            cluster: files,
         };
         let loader = Loader {
             sources,
@@ -90,7 +108,10 @@ impl Host {
             cache,
             ports: Ports {
                 sessions: Arc::new(identities),
-                credentials: Arc::new(NoCredentials),
+                credentials: match credentials {
+                    Some(credentials) => Arc::new(credentials) as Arc<dyn Credentials>,
+                    None => Arc::new(NoCredentials),
+                },
                 endpoints,
                 network: Network::through(proxy.as_ref()),
                 api_server,
@@ -106,6 +127,11 @@ impl Host {
             plugins: live,
             region,
             script,
+            loader,
+            surroundings: Surroundings {
+                builtins: builtins(),
+                plugin_dir: plugins.plugin_dir.clone(),
+            },
         })
     }
 }
@@ -123,15 +149,22 @@ fn defaults(region: Option<&str>, localstack: bool) -> Defaults {
     Defaults { operator, ignored }
 }
 
+fn builtins() -> Vec<BuiltIn> {
+    let all = keyhole_builtin::all().iter();
+    all.map(|builtin| BuiltIn {
+        name: builtin.name,
+        component: builtin.wasm,
+        grant: builtin.grant(),
+    })
+    .collect()
+}
+
 async fn install_builtins(loader: &Loader, live: &LiveSet) -> anyhow::Result<()> {
     for builtin in keyhole_builtin::all() {
         let spec = PluginSpec {
-            name: builtin.name.into(),
-            source: Source::BuiltIn(builtin.wasm),
-            demands: Demands::default(),
             grant: builtin.grant(),
-            settings: Map::new(),
             shares_batches: true,
+            ..PluginSpec::new(builtin.name, Source::BuiltIn(builtin.wasm))
         };
         let plugin = loader
             .load(&spec)

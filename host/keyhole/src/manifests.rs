@@ -14,6 +14,8 @@ use crate::text;
 
 const NAMESPACE: &str = "keyhole-system";
 const NAME: &str = "keyhole";
+/// Where Kubernetes wants the events of objects that are in no namespace.
+const NAMESPACE_OF_CLUSTER_EVENTS: &str = "default";
 const IMAGE: &str = concat!("ghcr.io/keyhole-operator/keyhole:", env!("CARGO_PKG_VERSION"));
 /// KES's port for metrics; health and readiness are served there too.
 const PORT: u16 = 3001;
@@ -24,10 +26,12 @@ const CACHE: &str = "/var/cache/keyhole";
 pub fn run(args: ManifestsArgs) -> anyhow::Result<ExitCode> {
     let ManifestsArgs {
         no_list,
+        service_account_tokens,
         watched_namespaces: Namespaces(namespaces),
     } = args;
     let scope = Scope {
         list_secrets: !no_list,
+        service_account_tokens,
         namespaces,
     };
     text::print(&manifests(&scope)?)
@@ -37,6 +41,8 @@ pub fn run(args: ManifestsArgs) -> anyhow::Result<ExitCode> {
 struct Scope {
     /// Whether it may list and watch Secrets.
     list_secrets: bool,
+    /// Whether it may act as the service accounts of the namespaces that it serves.
+    service_account_tokens: bool,
     /// Where it serves; everywhere if there are none.
     namespaces: Vec<String>,
 }
@@ -46,13 +52,22 @@ fn manifests(scope: &Scope) -> anyhow::Result<String> {
     let mut yaml = keyhole_api::crds_yaml()?;
     let mut objects = vec![namespace(), service_account()];
     if scope.namespaces.is_empty() {
-        let mut rules = rules(scope.list_secrets);
+        let mut rules = rules_in_namespaces(scope);
         rules.push(watch_of_namespaces(&[]));
+        rules.extend(plugins());
         objects.extend(granted(None, rules));
+        objects.extend(granted(Some(NAMESPACE), vec![config_maps_of_plugins(), own_token()]));
     } else {
-        objects.extend(granted(None, vec![watch_of_namespaces(&scope.namespaces)]));
+        let mut rules_of_cluster = vec![watch_of_namespaces(&scope.namespaces)];
+        rules_of_cluster.extend(plugins());
+        objects.extend(granted(None, rules_of_cluster));
+        objects.extend(granted(
+            Some(NAMESPACE),
+            vec![config_maps_of_plugins(), secrets_of_plugins(), own_token()],
+        ));
+        objects.extend(granted(Some(NAMESPACE_OF_CLUSTER_EVENTS), vec![events()]));
         for namespace in &scope.namespaces {
-            objects.extend(granted(Some(namespace), rules(scope.list_secrets)));
+            objects.extend(granted(Some(namespace), rules_in_namespaces(scope)));
         }
     }
     objects.extend([service(), deployment(scope)]);
@@ -101,8 +116,55 @@ fn rules(list_secrets: bool) -> Vec<Value> {
         json!({ "apiGroups": [GROUP], "resources": ["externalsecrets"], "verbs": ["get", "list", "watch"] }),
         json!({ "apiGroups": [GROUP], "resources": ["externalsecrets/status"], "verbs": ["patch"] }),
         json!({ "apiGroups": [""], "resources": ["secrets"], "verbs": secrets }),
-        json!({ "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] }),
+        events(),
     ]
+}
+
+/// What the operator may do in each namespace that it serves.
+fn rules_in_namespaces(scope: &Scope) -> Vec<Value> {
+    let mut rules = rules(scope.list_secrets);
+    if scope.service_account_tokens {
+        rules.extend(service_account_tokens());
+    }
+    rules
+}
+
+/// For `spec.serviceAccountName`. Whoever may make a token of an account can do in the cluster what that account
+/// can: where the operator serves the whole cluster this is the right to be anybody who has a service account.
+/// Kubernetes has no narrower one, such as for one audience; the host itself never asks for a token without.
+fn service_account_tokens() -> [Value; 2] {
+    [
+        json!({ "apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"] }),
+        json!({ "apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get"] }),
+    ]
+}
+
+/// Tokens of the operator's own account, for plugins that are granted one. It is this account already.
+fn own_token() -> Value {
+    json!({ "apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": [NAME] })
+}
+
+fn events() -> Value {
+    json!({ "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] })
+}
+
+/// Plugins belong to the cluster.
+fn plugins() -> [Value; 2] {
+    [
+        json!({ "apiGroups": [GROUP], "resources": ["backendplugins"], "verbs": ["get", "list", "watch"] }),
+        json!({ "apiGroups": [GROUP], "resources": ["backendplugins/status"], "verbs": ["patch"] }),
+    ]
+}
+
+/// Plugins may come from ConfigMaps of the operator's own namespace, and of no other.
+fn config_maps_of_plugins() -> Value {
+    json!({ "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"] })
+}
+
+/// Pull secrets, and credentials that plugins are granted, in the operator's own namespace. Where it serves the whole
+/// cluster it has this right already.
+fn secrets_of_plugins() -> Value {
+    json!({ "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] })
 }
 
 /// Namespaces are objects of the cluster, so the right to see some of them is the cluster's to give. A list or
@@ -221,6 +283,7 @@ mod tests {
     fn documents_for(list_secrets: bool, namespaces: &[&str]) -> Vec<Value> {
         let scope = Scope {
             list_secrets,
+            service_account_tokens: false,
             namespaces: namespaces.iter().map(ToString::to_string).collect(),
         };
         serde_saphyr::from_multiple(&manifests(&scope).unwrap()).unwrap()
@@ -249,6 +312,17 @@ mod tests {
     }
 
     #[test]
+    fn config_maps_are_seen_in_the_operators_own_namespace_alone() {
+        for document in documents(true) {
+            let rules = document["rules"].as_array().into_iter().flatten();
+            if rules.clone().any(|rule| rule["resources"] == json!(["configmaps"])) {
+                assert_eq!(document["kind"], "Role");
+                assert_eq!(document["metadata"]["namespace"], NAMESPACE);
+            }
+        }
+    }
+
+    #[test]
     fn an_operator_for_some_namespaces_has_rights_in_those_alone() {
         let documents = documents_for(true, &["team-a", "team-b"]);
         let of_kind =
@@ -256,7 +330,11 @@ mod tests {
         let cluster = of_kind("ClusterRole");
         assert_eq!(
             cluster[0]["rules"],
-            json!([{ "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"], "resourceNames": ["team-a", "team-b"] }])
+            json!([
+                { "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"], "resourceNames": ["team-a", "team-b"] },
+                { "apiGroups": [GROUP], "resources": ["backendplugins"], "verbs": ["get", "list", "watch"] },
+                { "apiGroups": [GROUP], "resources": ["backendplugins/status"], "verbs": ["patch"] },
+            ])
         );
         assert_eq!(cluster.len(), 1);
         for kind in ["Role", "RoleBinding"] {
@@ -264,10 +342,62 @@ mod tests {
                 .iter()
                 .map(|role| &role["metadata"]["namespace"])
                 .collect();
-            assert_eq!(namespaces, ["team-a", "team-b"], "{kind}");
+            assert_eq!(namespaces, ["keyhole-system", "default", "team-a", "team-b"], "{kind}");
         }
+        let own = of_kind("Role")[0]["rules"].clone();
+        assert_eq!(
+            own,
+            json!([
+                { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"] },
+                { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] },
+                { "apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": ["keyhole"] },
+            ])
+        );
         let told = json!({ "name": "WATCHED_NAMESPACES", "value": "team-a,team-b" });
         assert!(manifest_environment(&documents).contains(&told));
+    }
+
+    /// The rules about service accounts, by the namespace of their role; nothing for the cluster.
+    fn about_accounts(tokens: bool, namespaces: &[&str]) -> Vec<(Value, Value)> {
+        let scope = Scope {
+            list_secrets: true,
+            service_account_tokens: tokens,
+            namespaces: namespaces.iter().map(ToString::to_string).collect(),
+        };
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&manifests(&scope).unwrap()).unwrap();
+        let mut found = Vec::new();
+        for document in documents {
+            for rule in document["rules"].as_array().into_iter().flatten() {
+                if rule["resources"][0].as_str().unwrap().starts_with("serviceaccounts") {
+                    found.push((document["metadata"]["namespace"].clone(), rule.clone()));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn without_the_flag_the_operator_can_make_tokens_of_its_own_account_alone() {
+        for namespaces in [&[][..], &["team-a"]] {
+            let own = json!({ "apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": ["keyhole"] });
+            assert_eq!(about_accounts(false, namespaces), [(json!("keyhole-system"), own)]);
+        }
+    }
+
+    #[test]
+    fn with_the_flag_tokens_can_be_made_where_the_operator_serves_and_nowhere_else() {
+        let places = |namespaces: &[&str]| -> Vec<Value> {
+            let found = about_accounts(true, namespaces);
+            let any = found.into_iter().filter(|(_, rule)| rule["resourceNames"].is_null());
+            any.map(|(place, _)| place).collect()
+        };
+        assert_eq!(places(&[]), [Value::Null, Value::Null]);
+        assert_eq!(places(&["team-a"]), [json!("team-a"), json!("team-a")]);
+        let verbs: Vec<_> = about_accounts(true, &["team-a"])
+            .into_iter()
+            .map(|(_, rule)| (rule["resources"][0].clone(), rule["verbs"].clone()))
+            .collect();
+        assert!(verbs.contains(&(json!("serviceaccounts"), json!(["get"]))), "{verbs:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The same plan, the same plugins in the same sandbox, the same shaping; only watching and writing are
 //! missing. So it answers "what would this object give?" in a pipeline, before anything is applied.
 
+mod plugins;
 pub(crate) mod read;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ async fn fetch_and_print(args: RenderArgs) -> anyhow::Result<ExitCode> {
         redact,
         namespace,
         namespace_session_tag,
+        plugin_objects,
         values,
         aws,
         plugins,
@@ -50,7 +52,10 @@ async fn fetch_and_print(args: RenderArgs) -> anyhow::Result<ExitCode> {
             found.others
         );
     }
-    let host = Host::start(host::engine(&plugins)?, &aws, &plugins, Vec::new(), None).await?;
+    let host = Host::start(host::engine(&plugins)?, &aws, &plugins, Vec::new(), None, None).await?;
+    if let Some(file) = plugin_objects {
+        plugins::install(&file, &host).await?;
+    }
     let defaults = Defaults {
         tag_sessions_with_namespace: namespace_session_tag,
         leniency: values.into(),

@@ -9,14 +9,16 @@ use std::time::Duration;
 use anyhow::bail;
 use keyhole_controller::plan::Defaults;
 use keyhole_controller::planner::PlannerConfig;
-use keyhole_controller::{Config, Controller, ObjectMetrics};
+use keyhole_controller::roster::NamespaceFiles;
+use keyhole_controller::{Config, Controller, ObjectMetrics, RosterConfig};
+use keyhole_identity::ClusterCredentials;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
 use crate::args::{Namespaces, OperatorArgs, PermissionArgs, RunArgs, ValueArgs};
-use crate::host::{self, Host};
+use crate::host::{self, Host, InCluster};
 use crate::observe::{Calls, EngineGauges};
 use crate::{kes_environment, logs, stop};
 
@@ -80,7 +82,20 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     let admin = admin::serve(listener, admin, admin_stop.clone());
     let operate = async {
         let cluster = cluster::connect().await?;
-        let host = Host::start(engine, &aws, &plugins, cluster.addresses, Some(observer)).await?;
+        let namespace = operator.own_namespace();
+        let in_cluster = InCluster {
+            files: Arc::new(NamespaceFiles::new(cluster.client.clone(), Arc::clone(&namespace))),
+            credentials: ClusterCredentials::new(cluster.client.clone(), &namespace),
+        };
+        let host = Host::start(
+            engine,
+            &aws,
+            &plugins,
+            cluster.addresses,
+            Some(observer),
+            Some(in_cluster),
+        )
+        .await?;
         tracing::info!(
             region = host.region,
             backend_types = host.plugins.backend_types().join(","),
@@ -91,7 +106,13 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
             deprecated_names: deprecated_metrics,
         };
         let config = config(operator, permission, values, plugins.sandbox_slots, metrics, grace);
+        let roster = RosterConfig {
+            namespace,
+            surroundings: host.surroundings,
+            loader: host.loader,
+        };
         let controller = Controller::new(config, cluster.client, host.plugins, Arc::new(host.script), &registry)?;
+        let controller = controller.with_roster(roster);
         let relay = relay(controller.ready(), ready);
         let stopping = async {
             token.cancelled().await;
@@ -126,6 +147,7 @@ fn config(
         minimum_interval,
         disable_polling,
         watched_namespaces: Namespaces(watched_namespaces),
+        namespace: _,
         instance_id,
         list_secrets,
         namespace_session_tag,

@@ -1,5 +1,5 @@
-//! Plugins as the rest of the host sees them: where their files come from, how they are compiled once
-//! and kept, what settings an object may give them, and which one serves a backend type now.
+//! Plugins as the rest of the host sees them: what a BackendPlugin says of them, where their files come
+//! from, how they are compiled once and kept, what settings an object may give them, and which one serves a backend type now.
 //!
 //! A plugin is loaded, described and instantiated before it goes live; until then its predecessor
 //! serves. Whoever plans or fetches holds a [`LivePlugin`] by reference count, so a call in flight
@@ -19,6 +19,7 @@
 pub mod compile_cache;
 pub mod compile_child;
 pub mod cosign;
+pub mod from_object;
 pub mod live_plugin;
 pub mod live_set;
 pub mod loader;
@@ -32,8 +33,9 @@ mod validated;
 
 pub use compile_cache::{CacheError, CompileCache};
 pub use compile_child::Compiler;
-pub use live_plugin::{Backend, LivePlugin, Rules};
-pub use live_set::{Conflict, LiveSet};
+pub use from_object::{BuiltIn, InvalidPlugin, Mistake, Surroundings, plugin_spec};
+pub use live_plugin::{Backend, LivePlugin, Rules, Wants};
+pub use live_set::{Conflict, LiveSet, Precedence};
 pub use loader::{Loader, PluginError};
 pub use script::LazyScript;
 pub use settings::Defaults;

@@ -9,11 +9,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use keyhole_api::NamespaceSelector;
+use keyhole_core::host_pattern::HostPattern;
 use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, Failure, GroupKey, Outcome, PluginId, Reason};
-use keyhole_sandbox::{Call, Description, Exchanges, PlannedRequest, Plugin, Problem};
+use keyhole_sandbox::{BackendType, Call, CredentialWant, Description, Exchanges, PlannedRequest, Plugin, Problem};
 use serde_json::{Map, Value as Json};
 
+use crate::from_object::{InvalidPlugin, Mistake};
+use crate::live_set::Precedence;
 use crate::loader::PluginError;
 use crate::schema::Schema;
 use crate::settings::{self, Defaults};
@@ -60,16 +64,36 @@ pub struct Rules {
     pub settings: Map<String, Json>,
     /// Whether the host signs AWS requests of this plugin: then settings need a region.
     pub signs_aws: bool,
+    /// Whether objects may name a service account of their namespace.
+    pub service_accounts: bool,
     /// Whether one call may serve several namespaces.
     pub shares_batches: bool,
     /// Calls that may run at once.
     pub concurrent_calls: u32,
+    /// The backend types that it is to claim, out of those that it can serve. All if there are none.
+    pub backend_types: Vec<Arc<str>>,
+    /// The namespaces that may use it; all if there is no selector.
+    pub namespaces: Option<Arc<NamespaceSelector>>,
+    /// Where its claims stand.
+    pub precedence: Precedence,
+}
+
+/// What a plugin says that it wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Hosts.
+    pub hosts: Vec<HostPattern>,
+    /// Credentials.
+    pub credentials: Vec<CredentialWant>,
 }
 
 /// A plugin that serves.
 pub struct LivePlugin {
     id: PluginId,
+    own_name: String,
     version: String,
+    contract: Option<String>,
+    wants: Wants,
     backend_types: Vec<Arc<str>>,
     aliases: Vec<Arc<str>>,
     max_batch: usize,
@@ -94,21 +118,24 @@ impl LivePlugin {
     ) -> Result<Self, PluginError> {
         let schema = |which, schema| Schema::new(schema).map_err(|source| PluginError::Schema { which, source });
         let most = usize::try_from(description.max_batch.get()).unwrap_or(MAX_BATCH);
+        let settings = schema("settings", &description.settings_schema)?;
+        let mut mistakes = settings::administrator(&settings, &rules.settings);
+        let (backend_types, aliases) = claims(description, &rules.backend_types, &mut mistakes);
+        if !mistakes.is_empty() {
+            return Err(InvalidPlugin(mistakes).into());
+        }
         Ok(Self {
+            own_name: description.name.clone(),
             version: description.version.clone(),
-            backend_types: description
-                .backend_types
-                .iter()
-                .map(|served| served.name.as_str().into())
-                .collect(),
-            aliases: description
-                .backend_types
-                .iter()
-                .flat_map(|served| &served.aliases)
-                .map(|alias| alias.as_str().into())
-                .collect(),
+            contract: None,
+            wants: Wants {
+                hosts: description.hosts.clone(),
+                credentials: description.credentials.clone(),
+            },
+            backend_types,
+            aliases,
             max_batch: most.min(MAX_BATCH),
-            settings: schema("settings", &description.settings_schema)?,
+            settings,
             options: schema("options", &description.options_schema)?,
             validated: Validated::default(),
             id,
@@ -117,10 +144,46 @@ impl LivePlugin {
         })
     }
 
+    /// The same, with the version of the contract that its component was built against.
+    #[must_use]
+    pub fn built_against(self, contract: Option<String>) -> Self {
+        Self { contract, ..self }
+    }
+
+    /// The version of the contract that its component was built against, where that is known.
+    #[must_use]
+    pub fn contract(&self) -> Option<&str> {
+        self.contract.as_deref()
+    }
+
     /// Name and digest.
     #[must_use]
     pub fn id(&self) -> &PluginId {
         &self.id
+    }
+
+    /// The name that the plugin gives itself.
+    #[must_use]
+    pub fn own_name(&self) -> &str {
+        &self.own_name
+    }
+
+    /// What it says that it wants.
+    #[must_use]
+    pub fn wants(&self) -> &Wants {
+        &self.wants
+    }
+
+    /// Where its claims on backend types stand.
+    #[must_use]
+    pub fn precedence(&self) -> Precedence {
+        self.rules.precedence
+    }
+
+    /// Which namespaces may use it; all if there is no selector.
+    #[must_use]
+    pub fn namespaces(&self) -> Option<&Arc<NamespaceSelector>> {
+        self.rules.namespaces.as_ref()
     }
 
     /// The plugin's own version.
@@ -129,7 +192,7 @@ impl LivePlugin {
         &self.version
     }
 
-    /// The backend types that it serves, without aliases. At least one.
+    /// The backend types that it claims, without aliases. At least one.
     #[must_use]
     pub fn backend_types(&self) -> &[Arc<str>] {
         &self.backend_types
@@ -157,6 +220,22 @@ impl LivePlugin {
     #[must_use]
     pub fn signs_aws(&self) -> bool {
         self.rules.signs_aws
+    }
+
+    /// Whether objects may name a service account of their namespace.
+    #[must_use]
+    pub fn takes_service_accounts(&self) -> bool {
+        self.rules.service_accounts
+    }
+
+    /// The roles among the settings that an object gives.
+    pub fn roles_in_settings<'a>(&'a self, given: &'a Map<String, Json>) -> impl Iterator<Item = String> + 'a {
+        self.settings.roles(given)
+    }
+
+    /// The roles among the options that an entry of an object gives.
+    pub fn roles_in_options<'a>(&'a self, given: &'a Map<String, Json>) -> impl Iterator<Item = String> + 'a {
+        self.options.roles(given)
     }
 
     /// Calls that may run at once. At least 1.
@@ -265,6 +344,45 @@ impl fmt::Debug for LivePlugin {
             .field("backend_types", &self.backend_types)
             .finish()
     }
+}
+
+/// The types and aliases to claim: all that the plugin describes, or those of them that are `wanted`. A type comes
+/// with its aliases; an alias may be claimed alone.
+fn claims(
+    description: &Description,
+    wanted: &[Arc<str>],
+    mistakes: &mut Vec<Mistake>,
+) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+    let all = &description.backend_types;
+    let (mut types, mut aliases) = (Vec::<Arc<str>>::new(), Vec::<Arc<str>>::new());
+    let all_of = |served: &BackendType, types: &mut Vec<Arc<str>>, aliases: &mut Vec<Arc<str>>| {
+        types.push(served.name.as_str().into());
+        aliases.extend(served.aliases.iter().map(|alias| Arc::from(alias.as_str())));
+    };
+    if wanted.is_empty() {
+        all.iter().for_each(|served| all_of(served, &mut types, &mut aliases));
+    }
+    for (position, name) in wanted.iter().enumerate() {
+        if types.contains(name) || aliases.contains(name) {
+            continue;
+        }
+        if let Some(served) = all.iter().find(|served| *served.name == **name) {
+            all_of(served, &mut types, &mut aliases);
+        } else if all
+            .iter()
+            .any(|served| served.aliases.iter().any(|alias| **alias == **name))
+        {
+            types.push(name.clone());
+        } else {
+            let served: Vec<_> = all.iter().map(|served| served.name.as_str()).collect();
+            mistakes.push(Mistake {
+                field: format!("spec.backendTypes[{position}]"),
+                message: format!("the plugin does not serve {name:?}"),
+                remedy: format!("it serves {}", served.join(", ")),
+            });
+        }
+    }
+    (types, aliases)
 }
 
 /// A region becomes one label of a host name and a part of what is signed.

@@ -1,11 +1,13 @@
 //! Which plugin serves a backend type now.
 //!
 //! Readers (the planner, for every object and every batch) take a snapshot without waiting; a new
-//! plugin is swapped in whole, so nobody ever sees half of one. A backend type belongs to whoever
-//! claimed it first: a plugin that is installed later cannot take `secretsManager` away from the
-//! built-in one.
+//! plugin is swapped in whole, so nobody ever sees half of one. A backend type belongs to the first that
+//! claims it, in an order that does not depend on which was loaded sooner: built-in plugins, then
+//! objects by their age, then by name. So a plugin that is installed later cannot take `secretsManager`
+//! away from the built-in one, and a restart gives every type to whom it belonged before.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -26,14 +28,30 @@ struct Shared {
     /// Serialises writers; readers never take it.
     installing: Mutex<()>,
     revision: watch::Sender<u64>,
+    /// Plugins are being loaded for the first time.
+    settling: AtomicBool,
+    /// Somebody waits for one of them.
+    awaited: AtomicBool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Table {
-    /// In the order of installation.
+    /// In the order of their claims.
     plugins: Vec<Arc<LivePlugin>>,
     /// By backend type or alias.
     serving: BTreeMap<Arc<str>, Arc<LivePlugin>>,
+    /// What was claimed in vain, by name of the plugin.
+    conflicts: BTreeMap<Arc<str>, Vec<Conflict>>,
+}
+
+/// Whose claim on a backend type comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precedence {
+    /// Part of the program, with or without an object of its name. In the order of installation.
+    #[default]
+    BuiltIn,
+    /// An object that was created then, in seconds since the Unix epoch. By name within a second.
+    Created(i64),
 }
 
 /// A backend type that a plugin did not get.
@@ -52,6 +70,8 @@ impl Default for LiveSet {
             table: ArcSwap::default(),
             installing: Mutex::new(()),
             revision: watch::Sender::new(0),
+            settling: AtomicBool::new(false),
+            awaited: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
@@ -104,9 +124,50 @@ impl LiveSet {
             Some(known) => *known = plugin.clone(),
             None => plugins.push(plugin.clone()),
         }
-        let conflicts = self.replace(plugins, &plugin.id().name);
+        plugins.sort_by(|a, b| in_order(a, b));
+        self.replace(plugins);
         drop(guard);
-        conflicts
+        self.conflicts(&plugin.id().name)
+    }
+
+    /// The types that this plugin claims and does not have, as things are now.
+    #[must_use]
+    pub fn conflicts(&self, name: &str) -> Vec<Conflict> {
+        let table = self.shared.table.load();
+        table.conflicts.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The types that this plugin serves now, without aliases.
+    #[must_use]
+    pub fn served_by(&self, name: &str) -> Vec<Arc<str>> {
+        let table = self.shared.table.load();
+        let is_its = |(claimed, plugin): &(&Arc<str>, &Arc<LivePlugin>)| {
+            &*plugin.id().name == name && plugin.backend_types().contains(*claimed)
+        };
+        let served = table.serving.iter().filter(is_its);
+        served.map(|(claimed, _)| claimed.clone()).collect()
+    }
+
+    /// Says whether there may be plugins that are not loaded yet. Until there are none, nobody can say of a
+    /// backend type that it is unknown.
+    pub fn settle(&self, settled: bool) {
+        self.shared.settling.store(!settled, Ordering::SeqCst);
+        if settled && self.shared.awaited.swap(false, Ordering::SeqCst) {
+            self.shared.revision.send_modify(|revision| *revision += 1);
+        }
+    }
+
+    /// Whether a plugin that is missing may still come. Whoever is told so is told by [`Self::changes`] when
+    /// that is over.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        // In this order, so that a call of `settle` in between sees that somebody waits.
+        self.shared.awaited.store(true, Ordering::SeqCst);
+        let awaited = self.shared.settling.load(Ordering::SeqCst);
+        if !awaited {
+            self.shared.awaited.store(false, Ordering::SeqCst);
+        }
+        awaited
     }
 
     /// Takes a plugin out. Its types go to whoever claimed them next.
@@ -114,7 +175,7 @@ impl LiveSet {
         let guard = self.shared.installing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut plugins = self.shared.table.load().plugins.clone();
         plugins.retain(|plugin| &*plugin.id().name != name);
-        self.replace(plugins, name);
+        self.replace(plugins);
         drop(guard);
     }
 
@@ -124,29 +185,36 @@ impl LiveSet {
         self.shared.revision.subscribe()
     }
 
-    /// Returns the conflicts of `newcomer`.
-    fn replace(&self, plugins: Vec<Arc<LivePlugin>>, newcomer: &str) -> Vec<Conflict> {
+    fn replace(&self, plugins: Vec<Arc<LivePlugin>>) {
         let mut serving: BTreeMap<Arc<str>, Arc<LivePlugin>> = BTreeMap::new();
-        let mut conflicts = Vec::new();
+        let mut conflicts: BTreeMap<Arc<str>, Vec<Conflict>> = BTreeMap::new();
         for plugin in &plugins {
             for name in plugin.backend_types().iter().chain(plugin.aliases()) {
-                match serving.get(name) {
-                    None => {
-                        serving.insert(name.clone(), plugin.clone());
-                    }
-                    Some(holder) if &*plugin.id().name == newcomer => {
-                        conflicts.push(Conflict {
-                            backend_type: name.clone(),
-                            holder: holder.id().name.clone(),
-                        });
-                    }
-                    Some(_) => {}
+                let holder = serving.entry(name.clone()).or_insert_with(|| plugin.clone());
+                if !Arc::ptr_eq(holder, plugin) {
+                    let conflict = Conflict {
+                        backend_type: name.clone(),
+                        holder: holder.id().name.clone(),
+                    };
+                    conflicts.entry(plugin.id().name.clone()).or_default().push(conflict);
                 }
             }
         }
-        self.shared.table.store(Arc::new(Table { plugins, serving }));
+        self.shared.table.store(Arc::new(Table {
+            plugins,
+            serving,
+            conflicts,
+        }));
         self.shared.revision.send_modify(|revision| *revision += 1);
-        conflicts
+    }
+}
+
+/// A stable sort by this leaves built-in plugins as they were installed.
+fn in_order(a: &LivePlugin, b: &LivePlugin) -> std::cmp::Ordering {
+    let by_age = a.precedence().cmp(&b.precedence());
+    match a.precedence() {
+        Precedence::BuiltIn => by_age,
+        Precedence::Created(_) => by_age.then_with(|| a.id().name.cmp(&b.id().name)),
     }
 }
 

@@ -7,6 +7,7 @@ use keyhole_core::PluginId;
 use keyhole_sandbox::{Engine, LoadError, Plugin, Ports};
 
 use crate::compile_cache::{CacheError, CompileCache};
+use crate::from_object::InvalidPlugin;
 use crate::live_plugin::{LivePlugin, Rules};
 use crate::schema::SchemaError;
 use crate::settings::Defaults;
@@ -32,6 +33,9 @@ pub enum PluginError {
         /// Why.
         source: SchemaError,
     },
+    /// Its object asks for what the plugin does not have.
+    #[error(transparent)]
+    Invalid(#[from] InvalidPlugin),
 }
 
 /// What all plugins of a process are loaded with.
@@ -78,9 +82,18 @@ impl Loader {
             defaults: self.defaults.clone(),
             settings: spec.settings.clone(),
             signs_aws: !spec.grant.aws.is_empty(),
+            service_accounts: spec.grant.service_accounts,
             shares_batches: spec.shares_batches,
             concurrent_calls: spec.grant.limits.concurrent_calls,
+            backend_types: spec.backend_types.clone(),
+            namespaces: spec.namespaces.clone(),
+            precedence: spec.precedence,
         };
+        let exported = component.exported();
+        let contract = exported
+            .iter()
+            .find_map(|name| name.strip_prefix("keyhole:backend/backend@"));
+        let contract = contract.map(str::to_owned);
         let plugin = Plugin::load(
             &self.engine,
             component,
@@ -90,6 +103,7 @@ impl Loader {
         )
         .await?;
         let description = plugin.description().clone();
-        LivePlugin::new(file.id, &description, rules, Arc::new(plugin))
+        let plugin = LivePlugin::new(file.id, &description, rules, Arc::new(plugin))?;
+        Ok(plugin.built_against(contract))
     }
 }

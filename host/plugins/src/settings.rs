@@ -14,6 +14,7 @@ use keyhole_core::request::JsonText;
 use keyhole_core::{Failure, Reason};
 use serde_json::{Map, Value as Json};
 
+use crate::from_object::Mistake;
 use crate::schema::{Schema, Scope, Violation};
 
 /// Settings that do not come from objects.
@@ -96,6 +97,45 @@ pub fn settings(
         settings_violation(names, violation, &from_object, &fixed_names)
     })?;
     Ok(JsonText::new(&merged))
+}
+
+/// What is wrong with an administrator's settings by themselves. What is missing may come from objects.
+pub(crate) fn administrator(schema: &Schema, settings: &Map<String, Json>) -> Vec<Mistake> {
+    let mistake = |path: &str, message: String, remedy: String| Mistake {
+        field: format!("spec.settings{path}"),
+        message,
+        remedy,
+    };
+    let mut mistakes = Vec::new();
+    let mut known = Map::new();
+    // A schema that names nothing says nothing about names.
+    let is_open = schema.properties().next().is_none();
+    for (name, value) in settings {
+        if is_open || schema.scope(name).is_some() {
+            known.insert(name.clone(), value.clone());
+            continue;
+        }
+        let names: Vec<_> = schema.properties().take(20).collect();
+        mistakes.push(mistake(
+            &format!(".{name}"),
+            "the plugin does not know it".to_owned(),
+            format!("known: {}", names.join(", ")),
+        ));
+    }
+    // Of the whole only objects can tell: they may add what is missing.
+    let violations = schema
+        .violations(&known)
+        .into_iter()
+        .filter(|violation| !violation.path.is_empty());
+    mistakes.extend(violations.map(|violation| {
+        let path = field(".", &violation.path);
+        mistake(
+            &path,
+            violation.message,
+            "write what the plugin's schema asks for".to_owned(),
+        )
+    }));
+    mistakes
 }
 
 /// Effective options of one request. `fixed` are KES's fields of the entry, `options` its free part.

@@ -17,6 +17,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use keyhole_api::NamespaceSelector;
 use keyhole_core::PluginId;
 use keyhole_core::digest::sha256_hex;
 use keyhole_sandbox::Grant;
@@ -29,6 +30,7 @@ pub use error::SourceError;
 pub use obtain::{Obtained, Sources};
 pub(crate) use obtain::{blocking, check_magic, in_cluster};
 
+use crate::live_set::Precedence;
 use crate::oci::OciImage;
 
 /// The largest component that is loaded. Guests in Python take 18 MiB.
@@ -50,6 +52,30 @@ pub struct PluginSpec {
     /// Whether one call may serve several namespaces. A hostile plugin could then answer one tenant's
     /// request with another's value; the built-in plugins are trusted not to.
     pub shares_batches: bool,
+    /// The backend types that it is to claim, out of those that it can serve. All if there are none.
+    pub backend_types: Vec<Arc<str>>,
+    /// The namespaces that may use it; all if there is no selector.
+    pub namespaces: Option<Arc<NamespaceSelector>>,
+    /// Where its claims stand.
+    pub precedence: Precedence,
+}
+
+impl PluginSpec {
+    /// A plugin that may do nothing, for whoever may use it: everything else is to be said.
+    #[must_use]
+    pub fn new(name: &str, source: Source) -> Self {
+        Self {
+            name: name.into(),
+            source,
+            demands: Demands::default(),
+            grant: Grant::default(),
+            settings: Map::new(),
+            shares_batches: false,
+            backend_types: Vec::new(),
+            namespaces: None,
+            precedence: Precedence::default(),
+        }
+    }
 }
 
 /// Where bytes come from.

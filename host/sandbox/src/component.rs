@@ -92,14 +92,18 @@ impl Component {
     #[must_use]
     pub fn imported(&self) -> Vec<String> {
         let code = self.code.component_type();
-        code.imports(self.code.engine()).map(|(name, _)| name.to_owned()).collect()
+        code.imports(self.code.engine())
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 
     /// The names of the interfaces that it exports, each with its version.
     #[must_use]
     pub fn exported(&self) -> Vec<String> {
         let code = self.code.component_type();
-        code.exports(self.code.engine()).map(|(name, _)| name.to_owned()).collect()
+        code.exports(self.code.engine())
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 
     /// Whether the component imports this interface of the contract, in whichever 0.1.x.

@@ -1,20 +1,32 @@
 use super::*;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/crds/externalsecrets.yaml");
-
 #[test]
-fn the_file_in_deploy_is_what_the_types_say() {
-    let yaml = crds_yaml().unwrap();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::create_dir_all(std::path::Path::new(GOLDEN).parent().unwrap()).unwrap();
-        std::fs::write(GOLDEN, &yaml).unwrap();
+fn the_files_in_deploy_are_what_the_types_say() {
+    for (crd, file) in [
+        (external_secret_crd(), "externalsecrets"),
+        (backend_plugin_crd(), "backendplugins"),
+    ] {
+        let yaml = format!("---\n{}", to_yaml(&crd).unwrap());
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/crds");
+        let golden = format!("{folder}/{file}.yaml");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(&golden, &yaml).unwrap();
+        }
+        let golden = std::fs::read_to_string(golden).unwrap_or_default();
+        assert!(golden == yaml, "deploy/crds is out of date; run cargo xtask generate");
     }
-    let golden = std::fs::read_to_string(GOLDEN).unwrap_or_default();
-    assert!(golden == yaml, "deploy/crds is out of date; run cargo xtask generate");
+}
+
+fn schemas() -> [Json; 2] {
+    [schema(), schema_of(backend_plugin_crd())]
 }
 
 fn schema() -> Json {
-    let crd = external_secret_crd();
+    schema_of(external_secret_crd())
+}
+
+fn schema_of(crd: CustomResourceDefinition) -> Json {
     serde_json::to_value(
         crd.spec.versions[0]
             .schema
@@ -46,29 +58,35 @@ fn visit(schema: &Json, path: &str, see: &mut impl FnMut(&str, &Map<String, Json
 
 #[test]
 fn null_is_as_little_a_value_as_in_kes() {
-    visit(&schema(), "", &mut |path, members| {
-        assert!(!members.contains_key("nullable"), "{path}");
-        assert!(
-            !members
-                .get("enum")
-                .is_some_and(|allowed| allowed.as_array().unwrap().contains(&Json::Null)),
-            "{path}"
-        );
-    });
+    for schema in schemas() {
+        visit(&schema, "", &mut |path, members| {
+            assert!(!members.contains_key("nullable"), "{path}");
+            assert!(
+                !members
+                    .get("enum")
+                    .is_some_and(|allowed| allowed.as_array().unwrap().contains(&Json::Null)),
+                "{path}"
+            );
+        });
+    }
 }
 
 #[test]
 fn every_field_is_described() {
-    visit(&schema(), "", &mut |path, members| {
-        if let Some(Json::Object(properties)) = members.get("properties")
-            && !path.contains("/oneOf")
-        {
-            for (name, property) in properties {
-                let described = property.get("description").is_some() || ["spec", "status"].contains(&name.as_str());
-                assert!(described, "{path}/{name}");
+    for schema in schemas() {
+        visit(&schema, "", &mut |path, members| {
+            if let Some(Json::Object(properties)) = members.get("properties")
+                && !path.contains("/oneOf")
+            {
+                for (name, property) in properties {
+                    let described =
+                        property.get("description").is_some() || ["spec", "status"].contains(&name.as_str());
+                    // Kubernetes' own selector is known to all.
+                    assert!(described || path.contains("/namespaces"), "{path}/{name}");
+                }
             }
-        }
-    });
+        });
+    }
 }
 
 /// What the API server makes of the value validations, for the few keywords that they use.
@@ -242,4 +260,47 @@ fn columns_and_names_are_those_of_kes_first() {
         names[3..],
         [("Backend", "string", Some(1)), ("Reason", "string", Some(1))]
     );
+}
+
+#[test]
+fn rules_of_a_backend_plugin_stand_where_they_belong() {
+    let schema = schema_of(backend_plugin_crd());
+    let spec = &schema["properties"]["spec"];
+    assert_eq!(spec["required"], json!(["source"]));
+    let rule = |field: &Json| field["x-kubernetes-validations"][0]["message"].clone();
+    assert_eq!(
+        rule(&spec["properties"]["source"]),
+        "exactly one of builtin, oci, configMap and file must be set"
+    );
+    let auth = &spec["properties"]["grant"]["properties"]["auth"]["properties"];
+    let header = &auth["headers"]["items"];
+    assert_eq!(
+        rule(header),
+        "exactly one of secretKeyRef and serviceAccountToken must be set"
+    );
+    assert_eq!(header["required"], json!(["name"]));
+    assert_eq!(
+        auth["exposed"]["additionalProperties"]["required"],
+        json!(["name", "key"])
+    );
+    let limits = &spec["properties"]["grant"]["properties"]["limits"]["properties"];
+    for (limit, rule) in [("memory", "pattern"), ("cpu", "pattern"), ("exchanges", "minimum")] {
+        assert!(limits[limit].get(rule).is_some(), "{limit}");
+    }
+}
+
+#[test]
+fn a_backend_plugin_belongs_to_the_cluster() {
+    let crd = backend_plugin_crd();
+    assert_eq!(
+        (crd.spec.scope.as_str(), crd.metadata.name.as_deref()),
+        ("Cluster", Some("backendplugins.kubernetes-client.io"))
+    );
+    let columns = crd.spec.versions[0].additional_printer_columns.as_ref().unwrap();
+    let narrow: Vec<_> = columns
+        .iter()
+        .filter(|column| column.priority.is_none())
+        .map(|column| column.name.as_str())
+        .collect();
+    assert_eq!(narrow, ["Types", "Source", "Version", "Ready", "Age"]);
 }

@@ -2,7 +2,7 @@
 
 use super::Entry;
 
-const fn field(path: &'static str, default: &'static str, example: &'static str) -> Entry {
+pub(super) const fn field(path: &'static str, default: &'static str, example: &'static str) -> Entry {
     Entry { path, default, example }
 }
 

@@ -14,29 +14,50 @@ fn paths(schema: &Json, prefix: &str, found: &mut BTreeSet<String>) {
 
 #[test]
 fn every_field_of_the_schema_is_in_the_table_once_and_nothing_else() {
-    let mut wanted = BTreeSet::new();
-    paths(&schema(), "", &mut wanted);
-    wanted.remove("spec");
-    wanted.remove("status");
-    let listed: Vec<_> = FIELDS.iter().map(|entry| entry.path.to_owned()).collect();
-    assert_eq!(listed.iter().cloned().collect::<BTreeSet<_>>(), wanted);
-    assert_eq!(listed.len(), wanted.len(), "a field is listed twice");
-    assert_eq!(fields().len(), FIELDS.len());
+    for (crd, entries, described) in [
+        (external_secret_crd(), FIELDS, fields()),
+        (backend_plugin_crd(), backend_plugin::FIELDS, backend_plugin_fields()),
+    ] {
+        let mut wanted = BTreeSet::new();
+        paths(&schema(crd), "", &mut wanted);
+        wanted.remove("spec");
+        wanted.remove("status");
+        let listed: Vec<_> = entries.iter().map(|entry| entry.path.to_owned()).collect();
+        assert_eq!(listed.iter().cloned().collect::<BTreeSet<_>>(), wanted);
+        assert_eq!(listed.len(), wanted.len(), "a field is listed twice");
+        assert_eq!(described.len(), entries.len());
+    }
+}
+
+#[test]
+fn examples_of_a_backend_plugin_can_be_read_and_say_what_they_are_about() {
+    for entry in backend_plugin::FIELDS {
+        let document = document(entry);
+        assert!(found(&document, entry.path).is_some(), "{}", entry.path);
+        if let Some(spec) = document.get("spec") {
+            let spec: crate::BackendPluginSpec = serde_json::from_value(spec.clone()).unwrap();
+            assert_eq!(spec.malformed, None, "{}", entry.path);
+        }
+    }
+}
+
+fn document(entry: &Entry) -> Json {
+    serde_saphyr::from_str(&example(entry)).unwrap_or_else(|error| panic!("{}: {error}", entry.path))
+}
+
+fn found<'d>(document: &'d Json, path: &str) -> Option<&'d Json> {
+    path.split('.')
+        .try_fold(document, |value, step| match step.strip_suffix("[]") {
+            Some(name) => value.get(name)?.get(0),
+            None => value.get(step),
+        })
 }
 
 #[test]
 fn examples_of_the_spec_can_be_read_and_say_what_they_are_about() {
     for entry in FIELDS {
-        let document: Json =
-            serde_saphyr::from_str(&example(entry)).unwrap_or_else(|error| panic!("{}: {error}", entry.path));
-        let found = entry
-            .path
-            .split('.')
-            .try_fold(&document, |value, step| match step.strip_suffix("[]") {
-                Some(name) => value.get(name)?.get(0),
-                None => value.get(step),
-            });
-        assert!(found.is_some(), "{}", entry.path);
+        let document = document(entry);
+        assert!(found(&document, entry.path).is_some(), "{}", entry.path);
         if document.get("spec").is_some() {
             let mut object = document.clone();
             object["metadata"] = json!({});
@@ -58,7 +79,6 @@ fn what_is_not_served_is_marked() {
         "spec.target.creationPolicy",
         "spec.target.onImmutable",
         "spec.rollout",
-        "spec.serviceAccountName",
     ];
     assert_eq!(unserved, wanted);
 }

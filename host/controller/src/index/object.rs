@@ -145,7 +145,8 @@ impl Object {
                 if known.is_some_and(|known| known.same_work(&plan)) {
                     return Plan::Same;
                 }
-                let same_claims = known.is_some_and(|known| known.claims == plan.claims);
+                let same_claims =
+                    known.is_some_and(|known| known.claims == plan.claims && known.admission == plan.admission);
                 self.plan = Some(Arc::new(plan));
                 Plan::Other { same_claims }
             }

@@ -15,7 +15,7 @@ use keyhole_core::permission::{Claims, Rules, Ruling};
 
 use super::object::Object;
 use super::{Index, Step};
-use crate::plan::ObjectKey;
+use crate::plan::{Labels, ObjectKey, ObjectPlan};
 use crate::planner::Cause;
 
 /// Before a judgement that nobody could make is asked for again. Doubles with each failure.
@@ -41,6 +41,7 @@ pub struct Case {
 pub(super) struct Namespace {
     closing: bool,
     rules: Arc<Rules>,
+    labels: Labels,
 }
 
 /// Whether an object may be fetched.
@@ -86,19 +87,23 @@ pub(super) enum Then {
 
 impl Index {
     /// A namespace was created or changed.
-    pub fn apply_namespace(&mut self, name: &Arc<str>, closing: bool, rules: Rules) -> Vec<Step> {
+    pub fn apply_namespace(&mut self, name: &Arc<str>, closing: bool, rules: Rules, labels: Labels) -> Vec<Step> {
         let rules = Arc::new(rules);
         let now = Namespace {
             closing,
             rules: Arc::clone(&rules),
+            labels: Arc::clone(&labels),
         };
         let before = self.namespaces.insert(Arc::clone(name), now);
         let before = before.filter(|before| !before.closing);
         match before {
             _ if closing => self.hold(|key| key.namespace == *name),
             None => self.decide_all(name, |_| true),
-            Some(before) if before.rules == rules => Vec::new(),
-            Some(before) => self.decide_all(name, |claims| !before.rules.same_for(&rules, claims)),
+            Some(before) if before.rules == rules && before.labels == labels => Vec::new(),
+            Some(before) => self.decide_all(name, |plan| {
+                let denial = |labels: &Labels| plan.admission.as_ref().and_then(|one| one.denial(name, labels));
+                !before.rules.same_for(&rules, &plan.claims) || denial(&before.labels) != denial(&labels)
+            }),
         }
     }
 
@@ -161,14 +166,19 @@ impl Index {
         let Some(object) = self.objects.get_mut(key) else {
             return Vec::new();
         };
-        let Some(claims) = object.plan.as_ref().map(|plan| Arc::clone(&plan.claims)) else {
+        let Some(plan) = object.plan.clone() else {
             return Vec::new();
         };
+        let claims = Arc::clone(&plan.claims);
         let Some(namespace) = self.namespaces.get(&key.namespace) else {
             object.permit = Permit::Held { then, ticket: None };
             return object.hold_back(key).into_iter().collect();
         };
         let rules = Arc::clone(&namespace.rules);
+        let admission = plan.admission.as_ref();
+        if let Some(failure) = admission.and_then(|admission| admission.denial(&key.namespace, &namespace.labels)) {
+            return self.deny(key, failure, 0);
+        }
         if let Some(ruling) = rules.settled(&claims) {
             return self.conclude(key, then, ruling);
         }
@@ -211,6 +221,14 @@ impl Index {
             Ruling::Unjudged(denial) => (denial, object.unjudged.saturating_add(1)),
         };
         let failure = denial.failure(&key.namespace, &key.name);
+        self.deny(key, failure, unjudged)
+    }
+
+    /// Stops an object and says why. `unjudged` is how often in a row nobody could judge it.
+    fn deny(&mut self, key: &ObjectKey, failure: Failure, unjudged: u32) -> Vec<Step> {
+        let Some(object) = self.objects.get_mut(key) else {
+            return Vec::new();
+        };
         object.permit = Permit::Denied(failure.clone());
         object.unjudged = unjudged;
         object.take_refresh();
@@ -219,15 +237,13 @@ impl Index {
         object.forget(key).into_iter().chain([report]).chain(again).collect()
     }
 
-    /// Decides anew about the objects of a namespace whose claims the change is about.
-    fn decide_all(&mut self, name: &Arc<str>, concerns: impl Fn(&Claims) -> bool) -> Vec<Step> {
+    /// Decides anew about the objects of a namespace whose plans the change is about.
+    fn decide_all(&mut self, name: &Arc<str>, concerns: impl Fn(&ObjectPlan) -> bool) -> Vec<Step> {
         if !self.started {
             return Vec::new();
         }
         let concerned = |(key, object): &(&ObjectKey, &Object)| {
-            key.namespace == *name
-                && !object.deleting
-                && object.plan.as_ref().is_some_and(|plan| concerns(&plan.claims))
+            key.namespace == *name && !object.deleting && object.plan.as_ref().is_some_and(|plan| concerns(plan))
         };
         let concerned: Vec<_> = self
             .objects

@@ -9,10 +9,11 @@ use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, GroupKey, Identity, Outcome, PluginId, Reason, Request, Selector};
 
 use super::*;
-use crate::plan::PlanParts;
+use crate::plan::{Labels, PlanParts};
 use crate::planner::{Exchanges, Fetch, PlannedRequest};
 use crate::report::Ready;
 
+mod admission;
 mod limits;
 mod secrets;
 
@@ -84,6 +85,7 @@ fn plan_of(name: &str, uid: &str, generation: i64, interval: Option<Duration>) -
         secret_type: "Opaque".to_owned(),
         leniency: Default::default(),
         claims: Arc::default(),
+        admission: None,
     }))
 }
 
@@ -140,7 +142,11 @@ fn rules(annotations: &[(&str, &str)]) -> Rules {
 /// An index that knows the namespace, and that it limits nothing.
 fn listing(watches_secrets: bool) -> Index {
     let mut index = Index::new(watches_secrets);
-    assert!(index.apply_namespace(&"ns".into(), false, rules(&[])).is_empty());
+    assert!(
+        index
+            .apply_namespace(&"ns".into(), false, rules(&[]), Labels::default())
+            .is_empty()
+    );
     index
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use keyhole_api::names::{API_VERSION, KIND};
+use keyhole_api::names::{API_VERSION, KIND, PLUGIN_API_VERSION, PLUGIN_KIND};
 use kube::Client;
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::mpsc;
@@ -57,13 +57,6 @@ pub fn events(client: Client, controller: &str, metrics: Arc<Metrics>) -> (Event
 impl Events {
     /// Hands over an event about the object.
     pub fn publish(&self, key: &ObjectKey, uid: &str, type_: EventType, reason: &str, action: &str, note: &str) {
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(cut(note).to_owned()),
-            action: action.to_owned(),
-            secondary: None,
-        };
         let reference = ObjectReference {
             api_version: Some(API_VERSION.to_owned()),
             kind: Some(KIND.to_owned()),
@@ -71,6 +64,29 @@ impl Events {
             name: Some(key.name.to_string()),
             uid: Some(uid.to_owned()),
             ..ObjectReference::default()
+        };
+        self.hand_over(reference, type_, reason, action, note);
+    }
+
+    /// Hands over an event about a BackendPlugin. It belongs to no namespace, so its event is in `default`.
+    pub fn publish_about_plugin(&self, name: &str, uid: &str, type_: EventType, reason: &str, note: &str) {
+        let reference = ObjectReference {
+            api_version: Some(PLUGIN_API_VERSION.to_owned()),
+            kind: Some(PLUGIN_KIND.to_owned()),
+            name: Some(name.to_owned()),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        };
+        self.hand_over(reference, type_, reason, "Load", note);
+    }
+
+    fn hand_over(&self, reference: ObjectReference, type_: EventType, reason: &str, action: &str, note: &str) {
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(cut(note).to_owned()),
+            action: action.to_owned(),
+            secondary: None,
         };
         if self.queue.try_send((event, reference)).is_err() {
             self.metrics.events.with_label_values(&["dropped"]).inc();

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
@@ -43,6 +44,9 @@ pub struct OperatorArgs {
         hide_default_value = true
     )]
     pub watched_namespaces: Namespaces,
+    /// The operator's own namespace, for what BackendPlugins refer to [default: the pod's, else default]
+    #[arg(long, env = "KEYHOLE_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
     /// Serve only objects whose spec.controllerId is this; without it, only objects that have none
     #[arg(long, env = "INSTANCE_ID", value_name = "ID")]
     pub instance_id: Option<String>,
@@ -59,6 +63,23 @@ pub struct OperatorArgs {
     /// Writes of status.lastSync a second when nothing else changed, for all objects together
     #[arg(long, env = "KEYHOLE_HEARTBEATS_PER_SECOND", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub heartbeats_per_second: u32,
+}
+
+/// Where a pod finds its own namespace.
+const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+impl OperatorArgs {
+    /// The operator's own namespace.
+    pub fn own_namespace(&self) -> Arc<str> {
+        let given = self.namespace.clone().filter(|name| !name.is_empty());
+        let pods = || std::fs::read_to_string(POD_NAMESPACE).ok();
+        let found = given.or_else(pods).map(|name| name.trim().to_owned());
+        found
+            .filter(|name| !name.is_empty())
+            .as_deref()
+            .unwrap_or("default")
+            .into()
+    }
 }
 
 /// Names of namespaces; none means all.

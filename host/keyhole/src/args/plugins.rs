@@ -19,6 +19,9 @@ pub struct PluginArgs {
     /// Folder for what is compiled at run time [default: keyhole in the user's cache folder]
     #[arg(long, env = "KEYHOLE_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
+    /// Folder that BackendPlugins with spec.source.file take their files from
+    #[arg(long, env = "KEYHOLE_PLUGIN_DIR", value_name = "DIR")]
+    pub plugin_dir: Option<PathBuf>,
     /// Calls of plugins that may run at once, over all plugins
     #[arg(long, env = "KEYHOLE_SANDBOX_SLOTS", value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub sandbox_slots: u32,

@@ -21,6 +21,10 @@ pub struct RenderArgs {
     /// Put the namespace of an object as session tag `namespace` on the roles that are assumed for it
     #[arg(long, env = "KEYHOLE_NAMESPACE_SESSION_TAG", value_name = "BOOL", value_parser = BoolishValueParser::new(), default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub namespace_session_tag: bool,
+    /// YAML or JSON with BackendPlugins to use besides the built-in plugins. Their files are beside it, unless --plugin-dir says
+    /// where
+    #[arg(long = "plugins", value_name = "FILE")]
+    pub plugin_objects: Option<PathBuf>,
     #[command(flatten)]
     pub values: ValueArgs,
     #[command(flatten)]

@@ -13,38 +13,48 @@ pub fn page() -> String {
          from the types; the same texts are in `kubectl explain externalsecret`. Every example below is admitted by the API\n\
          server, completed where it needs it by `backendType: secretsManager` and a `dataFrom`.\n",
     );
-    let fields = fields();
+    page.push_str(&fields_of(&fields(), true));
+    page
+}
+
+/// Table and sections of all fields, with the backends that look at them if any field is for some only.
+pub(super) fn fields_of(fields: &[Field], with_backends: bool) -> String {
+    let mut page = String::new();
     for (root, title) in [("spec", "Spec"), ("status", "Status")] {
         let below = || fields.iter().filter(move |field| field.path.starts_with(root));
+        let (column, line) = if with_backends {
+            (" backends |", "---|")
+        } else {
+            ("", "")
+        };
         let _ = write!(
             page,
-            "\n## {title}\n\n| field | type | backends | meaning |\n|---|---|---|---|\n"
+            "\n## {title}\n\n| field | type |{column} meaning |\n|---|---|{line}---|\n"
         );
         for field in below() {
-            row(&mut page, field);
+            row(&mut page, field, with_backends);
         }
         for field in below() {
-            section(&mut page, field);
+            section(&mut page, field, with_backends);
         }
     }
     page
 }
 
-fn row(page: &mut String, field: &Field) {
+fn row(page: &mut String, field: &Field, with_backends: bool) {
     let Field {
         path, kind, meaning, ..
     } = field;
-    let _ = writeln!(
-        page,
-        "| [`{path}`](#{}) | {} | {} | {} |",
-        anchor(path),
-        cell(kind),
-        backends(field),
-        cell(meaning)
-    );
+    let backends = if with_backends {
+        format!(" {} |", backends(field))
+    } else {
+        String::new()
+    };
+    let (anchor, kind, meaning) = (anchor(path), cell(kind), cell(meaning));
+    let _ = writeln!(page, "| [`{path}`](#{anchor}) | {kind} |{backends} {meaning} |");
 }
 
-fn section(page: &mut String, field: &Field) {
+fn section(page: &mut String, field: &Field, with_backends: bool) {
     let Field {
         path,
         kind,
@@ -56,7 +66,10 @@ fn section(page: &mut String, field: &Field) {
     } = field;
     let _ = write!(page, "\n### `{path}`\n\n{meaning}\n\nType: {kind}. ");
     if path.starts_with("spec") {
-        let _ = write!(page, "Default: {default}. Backends: {}.", backends(field));
+        let _ = write!(page, "Default: {default}.");
+        if with_backends {
+            let _ = write!(page, " Backends: {}.", backends(field));
+        }
     } else {
         let _ = write!(page, "Presence: {default}.");
     }

@@ -171,6 +171,7 @@ async fn a_call_carries_what_its_group_says() {
         region: plugin.region(&settings),
         settings,
         identity: Identity {
+            account: None,
             role: Some("arn:aws:iam::1:role/a".parse().unwrap()),
             namespace_tag: None,
         },
@@ -188,4 +189,64 @@ async fn a_call_carries_what_its_group_says() {
     assert_eq!((calls[0].region.as_deref(), calls[0].attempt), (Some("eu-west-1"), 3));
     assert_eq!(calls[0].namespace.as_deref(), Some("team"));
     assert_eq!(calls[0].identity, group.identity);
+}
+
+#[test]
+fn only_the_types_that_are_asked_for_are_claimed() {
+    let mut description = description();
+    description.backend_types.push(BackendType {
+        name: "other".into(),
+        aliases: vec!["another".into()],
+    });
+    let claimed = |wanted: &[&str]| {
+        let rules = Rules {
+            backend_types: wanted.iter().map(|&name| name.into()).collect(),
+            ..Rules::default()
+        };
+        let id = PluginId {
+            name: "fake".into(),
+            digest: "sha256:00".into(),
+        };
+        let plugin = LivePlugin::new(id, &description, rules, Arc::new(Fake::default()));
+        plugin.map(|plugin| [plugin.backend_types().join(" "), plugin.aliases().join(" ")])
+    };
+    let texts = |types: &str, aliases: &str| [types.to_owned(), aliases.to_owned()];
+    assert_eq!(claimed(&[]).unwrap(), texts("fake other", "phoney another"));
+    assert_eq!(claimed(&["other"]).unwrap(), texts("other", "another"));
+    assert_eq!(claimed(&["phoney"]).unwrap(), texts("phoney", ""));
+    assert_eq!(
+        claimed(&["fake", "none"]).unwrap_err().to_string(),
+        "spec.backendTypes[1]: the plugin does not serve \"none\"; it serves fake, other"
+    );
+}
+
+#[test]
+fn settings_of_the_administrator_are_checked_by_themselves() {
+    let mut description = description();
+    description.settings_schema = map(json!({
+        "properties": {"address": {"type": "string"}, "region": {"type": "string", "x-keyhole-scope": "object"}},
+        "required": ["region"],
+        "additionalProperties": false,
+    }));
+    let of = |settings: Json| {
+        let rules = Rules {
+            settings: map(settings),
+            ..Rules::default()
+        };
+        let id = PluginId {
+            name: "fake".into(),
+            digest: "sha256:00".into(),
+        };
+        LivePlugin::new(id, &description, rules, Arc::new(Fake::default())).map_err(|error| error.to_string())
+    };
+    assert!(
+        of(json!({"address": "a"})).is_ok(),
+        "what is missing may come from objects"
+    );
+    let error = of(json!({"address": 1, "adress": "a"})).unwrap_err();
+    assert_eq!(
+        error,
+        "spec.settings.adress: the plugin does not know it; known: address, region. spec.settings.address: 1 is not of \
+         type \"string\"; write what the plugin's schema asks for"
+    );
 }

@@ -18,6 +18,19 @@ impl Backend for Unused {
 }
 
 fn plugin(name: &str, digest: &str, types: &[&str], aliases: &[&str]) -> LivePlugin {
+    under(Rules::default(), name, digest, types, aliases)
+}
+
+/// One that an object describes which was created then.
+fn created(at: i64, name: &str, types: &[&str]) -> LivePlugin {
+    let rules = Rules {
+        precedence: Precedence::Created(at),
+        ..Rules::default()
+    };
+    under(rules, name, name, types, &[])
+}
+
+fn under(rules: Rules, name: &str, digest: &str, types: &[&str], aliases: &[&str]) -> LivePlugin {
     let aliases: Vec<String> = aliases.iter().map(|&alias| alias.into()).collect();
     let description = Description {
         name: name.into(),
@@ -40,7 +53,7 @@ fn plugin(name: &str, digest: &str, types: &[&str], aliases: &[&str]) -> LivePlu
         name: name.into(),
         digest: digest.into(),
     };
-    LivePlugin::new(id, &description, Rules::default(), Arc::new(Unused)).unwrap()
+    LivePlugin::new(id, &description, rules, Arc::new(Unused)).unwrap()
 }
 
 fn digest(set: &LiveSet, backend_type: &str) -> Option<String> {
@@ -114,4 +127,51 @@ fn every_change_is_announced() {
     changes.mark_unchanged();
     set.clone().remove("a");
     assert!(changes.has_changed().unwrap());
+}
+
+#[test]
+fn the_older_object_wins_whichever_was_loaded_first_and_built_in_plugins_before_all() {
+    let set = LiveSet::default();
+    assert!(set.install(created(200, "newer", &["x", "y"])).is_empty());
+    assert!(set.install(created(100, "older", &["x"])).is_empty());
+    assert_eq!(digest(&set, "x").as_deref(), Some("older"));
+    assert_eq!(digest(&set, "y").as_deref(), Some("newer"));
+    let told = |name: &str| -> Vec<String> { set.conflicts(name).iter().map(ToString::to_string).collect() };
+    assert_eq!(told("newer"), ["x is served by plugin older already"]);
+    assert_eq!(set.served_by("newer"), ["y".into()]);
+    set.install(plugin("built-in", "1", &["x"], &[]));
+    assert_eq!(digest(&set, "x").as_deref(), Some("1"));
+    assert_eq!(told("older"), ["x is served by plugin built-in already"]);
+    set.remove("built-in");
+    assert!(told("older").is_empty());
+    set.remove("older");
+    assert!(told("newer").is_empty());
+    assert_eq!(set.served_by("newer").len(), 2);
+}
+
+#[test]
+fn objects_of_one_second_are_told_apart_by_name() {
+    for order in [["a", "b"], ["b", "a"]] {
+        let set = LiveSet::default();
+        for name in order {
+            set.install(created(100, name, &["x"]));
+        }
+        assert_eq!(digest(&set, "x").as_deref(), Some("a"), "{order:?}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_plugin_is_told_when_there_is_none_to_come() {
+    let set = LiveSet::default();
+    assert!(!set.is_awaited());
+    set.settle(false);
+    let mut changes = set.changes();
+    changes.mark_unchanged();
+    set.settle(true);
+    assert!(!changes.has_changed().unwrap(), "nobody waited");
+    set.settle(false);
+    assert!(set.is_awaited());
+    set.settle(true);
+    assert!(changes.has_changed().unwrap());
+    assert!(!set.is_awaited());
 }

@@ -244,17 +244,35 @@ impl Registry {
     /// A token of the registry's own service for this repository.
     async fn token(&self, realm: Option<String>, service: Option<String>) -> Result<HeaderValue, Failed> {
         let realm = realm.and_then(|realm| Url::parse(&realm).ok());
-        let mut realm = realm.ok_or_else(|| self.protocol("it names nobody who gives tokens"))?;
+        let realm = realm.ok_or_else(|| self.protocol("it names nobody who gives tokens"))?;
         let actions = match self.access {
             Access::Pull => "pull",
             Access::Push => "pull,push",
         };
+        let mut request = self.question(realm, service, actions);
+        if let Some(Credentials::Basic { user, password }) = &self.credentials {
+            request = request.header(AUTHORIZATION, self.header(&basic(user, password))?);
+        }
+        let response = request.send().await.map_err(|error| failed(&error, &self.name))?;
+        let answer = read(response, &self.name, "a token", MAX_TOKEN).await?;
+        if answer.status.is_client_error() {
+            return Err(self.denied(answer.status).into());
+        }
+        let body = SecretBytes::new(answer.body);
+        let token: Option<Token> = serde_json::from_slice(body.expose()).ok();
+        let token = token.and_then(|token| token.token.or(token.access_token));
+        let token = SecretBytes::from(token.ok_or_else(|| self.protocol("its token is none"))?);
+        Ok(self.header(&SecretBytes::new([b"Bearer ", token.expose()].concat()))?)
+    }
+
+    /// The request for a token. Apart, because the form's type cannot go from thread to thread.
+    fn question(&self, mut realm: Url, service: Option<String>, actions: &str) -> reqwest::RequestBuilder {
         let mut question = url::form_urlencoded::Serializer::new(String::new());
         question.append_pair("scope", &format!("repository:{}:{actions}", self.repository));
         if let Some(service) = service {
             question.append_pair("service", &service);
         }
-        let mut request = match &self.credentials {
+        match &self.credentials {
             Some(Credentials::Refresh(token)) => {
                 question.append_pair("grant_type", "refresh_token");
                 question.append_pair("client_id", "keyhole");
@@ -273,20 +291,7 @@ impl Registry {
                 realm.set_query(Some(&query));
                 self.http.get(realm)
             }
-        };
-        if let Some(Credentials::Basic { user, password }) = &self.credentials {
-            request = request.header(AUTHORIZATION, self.header(&basic(user, password))?);
         }
-        let response = request.send().await.map_err(|error| failed(&error, &self.name))?;
-        let answer = read(response, &self.name, "a token", MAX_TOKEN).await?;
-        if answer.status.is_client_error() {
-            return Err(self.denied(answer.status).into());
-        }
-        let body = SecretBytes::new(answer.body);
-        let token: Option<Token> = serde_json::from_slice(body.expose()).ok();
-        let token = token.and_then(|token| token.token.or(token.access_token));
-        let token = SecretBytes::from(token.ok_or_else(|| self.protocol("its token is none"))?);
-        Ok(self.header(&SecretBytes::new([b"Bearer ", token.expose()].concat()))?)
     }
 
     fn header(&self, text: &SecretBytes) -> Result<HeaderValue, SourceError> {

@@ -32,6 +32,16 @@ impl Case {
         Self::annotated(world, moto, Value::Null).await
     }
 
+    /// A case in a namespace that is there already.
+    pub fn of(world: &'static World, namespace: &str) -> Self {
+        Self {
+            world,
+            namespace: namespace.to_owned(),
+            client: world.plane.admin(),
+            moto: None,
+        }
+    }
+
     /// The same case in a new namespace, which has these annotations from the beginning.
     pub async fn in_annotated(&self, annotations: Value) -> Self {
         Self::annotated(self.world, self.moto, annotations).await

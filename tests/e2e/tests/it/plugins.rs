@@ -2,5 +2,6 @@
 
 mod guide;
 mod http;
+mod roster;
 mod stores;
 mod vault;

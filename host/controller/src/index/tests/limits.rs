@@ -5,17 +5,18 @@ use super::*;
 /// A plan that wants these keys, and this role.
 fn wanting(name: &str, generation: i64, keys: &[&str], role: Option<&str>) -> Planned {
     let claims = Claims {
-        role: role.map(Into::into),
+        roles: role.map(Into::into).into_iter().collect(),
         texts: keys.iter().map(|key| Claim::Key((*key).into())).collect(),
     };
     Ok(ObjectPlan::new(PlanParts {
         claims: Arc::new(claims),
+        admission: None,
         ..(*plan(name, generation)?).clone()
     }))
 }
 
 fn limit(index: &mut Index, annotations: &[(&str, &str)]) -> Vec<Step> {
-    index.apply_namespace(&"ns".into(), false, rules(annotations))
+    index.apply_namespace(&"ns".into(), false, rules(annotations), Labels::default())
 }
 
 fn naming(index: &mut Index, expression: &str) -> Vec<Step> {
@@ -220,7 +221,11 @@ fn an_object_waits_for_its_namespace() {
     );
     assert!(!index.accepts(&plan("a", 1).unwrap()));
     let elsewhere = Arc::new(Policy::default()).rules("elsewhere", &BTreeMap::new());
-    assert!(index.apply_namespace(&"elsewhere".into(), false, elsewhere).is_empty());
+    assert!(
+        index
+            .apply_namespace(&"elsewhere".into(), false, elsewhere, Labels::default())
+            .is_empty()
+    );
     let mut steps = words(&limit(&mut index, &[]));
     steps.sort();
     assert_eq!(steps, ["new a", "new b"]);
@@ -268,7 +273,7 @@ fn a_judgement_that_comes_when_the_namespace_is_gone_counts_for_nothing() {
 #[test]
 fn a_namespace_made_anew_while_it_was_being_deleted_is_decided_about_anew() {
     let mut index = with_served();
-    index.apply_namespace(&"ns".into(), true, rules(&[]));
+    index.apply_namespace(&"ns".into(), true, rules(&[]), Labels::default());
     let steps = naming(&mut index, "^team/");
     assert_eq!(words(&steps), ["judge a"]);
 }
@@ -277,8 +282,16 @@ fn a_namespace_made_anew_while_it_was_being_deleted_is_decided_about_anew() {
 fn nothing_is_asked_for_in_a_namespace_that_is_being_deleted() {
     let mut index = with_held();
     let ns = Arc::from("ns");
-    assert_eq!(words(&index.apply_namespace(&ns, true, rules(&[]))), ["forget a"]);
-    assert!(index.apply_namespace(&ns, true, rules(&[])).is_empty(), "told already");
+    assert_eq!(
+        words(&index.apply_namespace(&ns, true, rules(&[]), Labels::default())),
+        ["forget a"]
+    );
+    assert!(
+        index
+            .apply_namespace(&ns, true, rules(&[]), Labels::default())
+            .is_empty(),
+        "told already"
+    );
     assert!(!index.accepts(&plan("a", 1).unwrap()));
     index.delete_secret(&key("a"), at(50));
     assert!(looked(&mut index, Instant::now()).is_empty());

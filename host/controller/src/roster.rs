@@ -1,0 +1,608 @@
+//! From BackendPlugin objects to plugins that serve.
+//!
+//! One task owns the list of objects and decides; what takes time (fetching and compiling a plugin, writing
+//! a status) runs beside it, bounded in number and time, so nothing else of the host ever waits for a slow
+//! registry. The invariants: a version goes live only after it was loaded, described and instantiated; until
+//! then, and when it is broken, its predecessor serves; and the live set holds nothing that no object (or no
+//! built-in plugin without an object) stands for.
+//!
+//! At the start the built-in plugins that an object has something to say about are taken out before any
+//! ExternalSecret is looked at, so that nobody is served under a grant that was narrowed. Objects of backend
+//! types that are not served yet wait until every plugin was tried once, or [`FIRST_LOADS`] has passed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use keyhole_api::{BackendPlugin, BackendPluginStatus};
+use keyhole_plugins::{LivePlugin, LiveSet, Loader, PluginSpec, Source, Surroundings};
+use kube::{Api, Client};
+use kube_runtime::watcher::{self, Event, watcher};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::api_error::ApiError;
+use crate::metrics::Metrics;
+use crate::report::events::Events;
+use crate::watch::Change;
+
+mod config_maps;
+mod entry;
+mod files;
+mod persistence;
+pub mod reason;
+mod status;
+mod write;
+
+pub use files::NamespaceFiles;
+
+use config_maps::{ConfigMaps, Seen};
+use entry::{Entry, Found};
+use files::{Stamp, stamp};
+use persistence::Persistence;
+use reason::Problem;
+use status::{Place, status};
+use write::{Writing, Written};
+
+/// Plugins that are loaded at once: compiling takes a core and much memory.
+const AT_ONCE: usize = 2;
+/// For fetching, compiling and describing one plugin.
+const LOADING: Duration = Duration::from_secs(300);
+/// How long objects of unknown backend types wait for plugins at start.
+const FIRST_LOADS: Duration = Duration::from_secs(60);
+/// How long the start waits for the list of plugins.
+const FIRST_LIST: Duration = Duration::from_secs(20);
+/// Between two looks at the files of plugins.
+const LOOK: Duration = Duration::from_secs(2);
+/// For asking a file system about one plugin.
+const STAMPING: Duration = Duration::from_secs(1);
+/// Before a status that could not be written is tried again.
+const WRITE_AGAIN: Duration = Duration::from_secs(10);
+
+/// What the roster is made of.
+#[derive(Clone, Debug)]
+pub struct RosterConfig {
+    /// The operator's own namespace.
+    pub namespace: Arc<str>,
+    /// What objects may refer to.
+    pub surroundings: Surroundings,
+    /// Loads plugins.
+    pub loader: Loader,
+}
+
+/// The task that keeps the live set as the objects say.
+pub(crate) struct Roster {
+    client: Client,
+    config: RosterConfig,
+    live: LiveSet,
+    events: Events,
+    metrics: Arc<Metrics>,
+    /// Where the desk learns that the plugins are known.
+    desk: mpsc::Sender<Change>,
+    entries: BTreeMap<Arc<str>, Entry>,
+    /// Names to be loaded, in order.
+    queue: VecDeque<Arc<str>>,
+    jobs: JoinSet<Loaded>,
+    /// Jobs that were begun so far.
+    begun: u64,
+    loading: HashMap<Arc<str>, Job>,
+    writing: Writing,
+    stamps: HashMap<Arc<str>, Stamp>,
+    config_maps: ConfigMaps,
+    /// Built-in plugins without an object that could not be loaded.
+    built_in_again: BTreeSet<Arc<str>>,
+    phase: Phase,
+    /// Whether it was said that objects cannot be listed.
+    told: bool,
+}
+
+/// How far the start is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The objects are not known.
+    Listing {
+        until: Instant,
+    },
+    /// They are, and some were not tried yet.
+    Loading {
+        until: Instant,
+    },
+    Settled,
+}
+
+struct Job {
+    id: u64,
+    abort: AbortHandle,
+}
+
+/// What became of one attempt.
+struct Loaded {
+    name: Arc<str>,
+    id: u64,
+    found: Found,
+    result: Result<LivePlugin, Problem>,
+}
+
+impl Roster {
+    pub(crate) fn new(
+        client: Client,
+        config: RosterConfig,
+        live: LiveSet,
+        events: Events,
+        metrics: Arc<Metrics>,
+        desk: mpsc::Sender<Change>,
+    ) -> Self {
+        live.settle(false);
+        let until = Instant::now() + FIRST_LIST;
+        Self {
+            config_maps: ConfigMaps::new(client.clone(), &config.namespace),
+            writing: Writing::new(client.clone()),
+            client,
+            config,
+            live,
+            events,
+            metrics,
+            desk,
+            entries: BTreeMap::new(),
+            queue: VecDeque::new(),
+            jobs: JoinSet::new(),
+            begun: 0,
+            loading: HashMap::new(),
+            stamps: HashMap::new(),
+            built_in_again: BTreeSet::new(),
+            phase: Phase::Listing { until },
+            told: false,
+        }
+    }
+
+    /// Runs until `shutdown`.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let objects = watcher(
+            Api::<BackendPlugin>::all(self.client.clone()),
+            watcher::Config::default(),
+        );
+        let mut objects = pin!(persistence::persistent(objects, Persistence::default()));
+        let mut listing = None;
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.hand_out();
+            self.settle();
+            self.review();
+            let wake = self.wake();
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                event = objects.next() => match event {
+                    Some(event) => self.seen(event, &mut listing),
+                    None => return,
+                },
+                seen = self.config_maps.next() => self.config_map(seen),
+                Some(loaded) = self.jobs.join_next(), if !self.jobs.is_empty() => {
+                    if let Ok(loaded) = loaded {
+                        self.loaded(loaded);
+                    }
+                }
+                written = self.writing.next() => self.written(written),
+                () = until(wake) => self.woken(),
+                _ = look.tick() => self.look().await,
+            }
+        }
+    }
+
+    fn seen(&mut self, event: Result<Event<BackendPlugin>, watcher::Error>, listing: &mut Option<HashSet<Arc<str>>>) {
+        const RESOURCE: &str = "backendplugins";
+        match event {
+            Ok(Event::Init) => *listing = Some(HashSet::new()),
+            Ok(Event::InitApply(object)) => {
+                if let (Some(name), Some(listing)) = (self.apply(object), listing) {
+                    listing.insert(name);
+                }
+            }
+            Ok(Event::InitDone) => {
+                let listed = listing.take().unwrap_or_default();
+                let gone: Vec<_> = self
+                    .entries
+                    .keys()
+                    .filter(|name| !listed.contains(*name))
+                    .cloned()
+                    .collect();
+                gone.iter().for_each(|name| self.delete(name));
+                if std::mem::take(&mut self.told) {
+                    tracing::info!("BackendPlugins can be listed now");
+                }
+                self.known();
+            }
+            Ok(Event::Apply(object)) => drop(self.apply(object)),
+            Ok(Event::Delete(object)) => {
+                if let Some(name) = object.metadata.name {
+                    self.delete(&name);
+                }
+            }
+            Err(error) => {
+                self.metrics.watch_errors.with_label_values(&[RESOURCE]).inc();
+                self.unlisted(crate::watch::describe(error));
+                return;
+            }
+        }
+        self.metrics.watch_events.with_label_values(&[RESOURCE]).inc();
+    }
+
+    /// Objects cannot be listed. Who comes from an older version has neither their definition nor the right to
+    /// see them, and goes on with the built-in plugins.
+    fn unlisted(&mut self, error: ApiError) {
+        let is_absent = matches!(error, ApiError::NotFound | ApiError::Forbidden(_));
+        if !std::mem::replace(&mut self.told, true) {
+            let why = match &error {
+                ApiError::NotFound => "their CustomResourceDefinition is not installed".to_owned(),
+                other => other.to_string(),
+            };
+            tracing::warn!(
+                "BackendPlugins cannot be listed, so only the plugins that are loaded already serve: {why}; apply the \
+                 manifests of this version (deploy/install.yaml)"
+            );
+        } else {
+            tracing::debug!(%error, "BackendPlugins cannot be listed");
+        }
+        if is_absent {
+            self.known();
+        }
+    }
+
+    /// An object is there. Returns its name.
+    fn apply(&mut self, mut object: BackendPlugin) -> Option<Arc<str>> {
+        let name: Arc<str> = object.metadata.name.as_deref()?.into();
+        object.metadata.managed_fields = None;
+        let around = &self.config.surroundings;
+        match self.entries.get_mut(&name) {
+            Some(entry) if object.metadata.uid.as_deref() == Some(&*entry.uid) => {
+                if entry.update(&name, object, around) {
+                    self.enqueue(&name);
+                }
+            }
+            known => {
+                let replaced = known.is_some();
+                if replaced {
+                    self.delete(&name);
+                }
+                let entry = Entry::new(&name, object, &self.config.surroundings);
+                if matches!(self.phase, Phase::Listing { .. }) && self.builtin(&name).is_some() {
+                    self.live.remove(&name);
+                }
+                self.entries.insert(name.clone(), entry);
+                self.enqueue(&name);
+            }
+        }
+        Some(name)
+    }
+
+    fn delete(&mut self, name: &str) {
+        let Some((name, _)) = self.entries.remove_entry(name) else {
+            return;
+        };
+        tracing::info!(plugin = &*name, "BackendPlugin is gone");
+        self.cancel(&name);
+        self.stamps.remove(&name);
+        self.writing.forget(&name);
+        self.follow_config_maps();
+        if self.builtin(&name).is_some() {
+            // What serves under the object's grant goes on until the plugin's own is in place.
+            self.queue.push_back(name);
+        } else {
+            self.live.remove(&name);
+        }
+    }
+
+    /// Loads the plugin as soon as there is room, instead of what is being loaded for it.
+    fn enqueue(&mut self, name: &Arc<str>) {
+        self.cancel(name);
+        self.stamps.remove(name);
+        self.queue.push_back(name.clone());
+        self.follow_config_maps();
+    }
+
+    fn cancel(&mut self, name: &str) {
+        self.queue.retain(|queued| **queued != *name);
+        self.built_in_again.remove(name);
+        if let Some(job) = self.loading.remove(name) {
+            job.abort.abort();
+        }
+    }
+
+    fn follow_config_maps(&mut self) {
+        let wanted = self
+            .entries
+            .values()
+            .any(|entry| matches!(entry.source(), Some(Source::ConfigMap { .. })));
+        self.config_maps.follow(wanted);
+    }
+
+    fn builtin(&self, name: &str) -> Option<PluginSpec> {
+        let builtins = &self.config.surroundings.builtins;
+        let builtin = builtins.iter().find(|builtin| builtin.name == name)?;
+        Some(PluginSpec {
+            grant: builtin.grant.clone(),
+            shares_batches: true,
+            ..PluginSpec::new(builtin.name, Source::BuiltIn(builtin.component))
+        })
+    }
+
+    /// Begins to load what waits for it.
+    fn hand_out(&mut self) {
+        while self.loading.len() < AT_ONCE {
+            let Some(name) = self.queue.pop_front() else { return };
+            let spec = match self.entries.get_mut(&name) {
+                Some(entry) => entry.load(),
+                None => self.builtin(&name).map(Arc::new),
+            };
+            let Some(spec) = spec else { continue };
+            self.begun += 1;
+            let (id, loader, of) = (self.begun, self.config.loader.clone(), name.clone());
+            let abort = self.jobs.spawn(async move {
+                let (found, result) = load(&loader, &spec).await;
+                Loaded {
+                    name: of,
+                    id,
+                    found,
+                    result,
+                }
+            });
+            self.loading.insert(name, Job { id, abort });
+        }
+    }
+
+    fn loaded(&mut self, loaded: Loaded) {
+        let Loaded {
+            name,
+            id,
+            found,
+            result,
+        } = loaded;
+        if self.loading.get(&name).is_none_or(|job| job.id != id) {
+            return; // Cancelled when it was done already.
+        }
+        self.loading.remove(&name);
+        if let Some(stamp) = found.stamp {
+            self.stamps.insert(name.clone(), stamp);
+        }
+        match (self.entries.get_mut(&name), result) {
+            (Some(entry), Ok(plugin)) => {
+                if entry.loaded(found, &plugin) {
+                    self.install(plugin);
+                }
+            }
+            (Some(entry), Err(problem)) => {
+                tracing::warn!(
+                    plugin = &*name,
+                    reason = problem.reason,
+                    message = problem.message,
+                    "a plugin cannot be loaded"
+                );
+                entry.failed(found, problem, Instant::now(), fastrand::f64());
+            }
+            (None, Ok(plugin)) => self.install(plugin),
+            (None, Err(problem)) => {
+                // It was loaded from the same bytes before, so only the grant of an object goes on for a while.
+                tracing::error!(
+                    plugin = &*name,
+                    message = problem.message,
+                    "a built-in plugin cannot be loaded; trying again"
+                );
+                self.built_in_again.insert(name);
+            }
+        }
+    }
+
+    fn install(&mut self, plugin: LivePlugin) {
+        let (id, version) = (plugin.id().clone(), plugin.version().to_owned());
+        let conflicts = self.live.install(plugin);
+        tracing::info!(plugin = %id, version, digest = %id.digest, conflicts = conflicts.len(), "plugin serves");
+    }
+
+    /// It is known which plugins there are.
+    fn known(&mut self) {
+        if !matches!(self.phase, Phase::Listing { .. }) {
+            return;
+        }
+        self.phase = Phase::Loading {
+            until: Instant::now() + FIRST_LOADS,
+        };
+        self.settle();
+        let desk = self.desk.clone();
+        self.writing.say(async move {
+            // A desk that has gone needs no news.
+            let _ = desk.send(Change::PluginsKnown).await;
+        });
+    }
+
+    /// Objects of unknown backend types need not wait any longer once every plugin was tried.
+    fn settle(&mut self) {
+        let tried = |entry: &Entry| entry.outcome != entry::Outcome::Loading;
+        if matches!(self.phase, Phase::Loading { .. }) && self.entries.values().all(tried) {
+            self.phase = Phase::Settled;
+            self.live.settle(true);
+        }
+    }
+
+    /// Writes every status that says something new.
+    fn review(&mut self) {
+        if matches!(self.phase, Phase::Listing { .. }) {
+            return;
+        }
+        let now = Timestamp::now();
+        for (name, entry) in &self.entries {
+            if self.writing.is_busy(name) {
+                continue;
+            }
+            let place = Place {
+                types: self.live.served_by(name),
+                conflicts: self.live.conflicts(name),
+            };
+            let next = status(entry, &place, now);
+            if next != entry.shown && entry.sent.as_ref() != Some(&next) {
+                self.writing.begin(name, &entry.uid, next);
+            }
+        }
+    }
+
+    fn written(&mut self, written: Written) {
+        let Written {
+            name,
+            uid,
+            status,
+            result,
+        } = written;
+        let Some(entry) = self.entries.get_mut(&name).filter(|entry| entry.uid == uid) else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                let before = entry.sent.take().unwrap_or_else(|| entry.shown.clone());
+                entry.sent = Some(status.clone());
+                self.tell(&name, &uid, &before, &status);
+            }
+            // Its deletion, or its successor, is on the way.
+            Err(ApiError::NotFound | ApiError::Conflict) => {}
+            Err(error) => {
+                tracing::warn!(plugin = &*name, %error, "the status of a BackendPlugin cannot be written; trying again every {} s", WRITE_AGAIN.as_secs());
+                self.writing.pause(&name, Instant::now() + WRITE_AGAIN);
+            }
+        }
+    }
+
+    /// A transition becomes an event.
+    fn tell(&self, name: &str, uid: &str, before: &BackendPluginStatus, after: &BackendPluginStatus) {
+        use keyhole_api::ConditionStatus::{False, True};
+        use kube_runtime::events::EventType;
+        let Some(now) = after.ready() else { return };
+        let said = |status: &BackendPluginStatus| {
+            status
+                .ready()
+                .map(|ready| (ready.reason.clone(), ready.message.clone()))
+        };
+        if said(before) == said(after) {
+            return;
+        }
+        let lacks = !after.missing_hosts.is_empty() || !after.missing_credentials.is_empty();
+        let type_ = match now.status {
+            True if !lacks => EventType::Normal,
+            True | False => EventType::Warning,
+            _ => return,
+        };
+        self.events
+            .publish_about_plugin(name, uid, type_, &now.reason, &now.message);
+    }
+
+    /// When something is due.
+    fn wake(&self) -> Option<Instant> {
+        let retries = self.entries.values().filter_map(|entry| entry.retry_at);
+        let phase = match self.phase {
+            Phase::Listing { until } | Phase::Loading { until } => Some(until),
+            Phase::Settled => None,
+        };
+        retries.chain(phase).chain(self.writing.next_pause()).min()
+    }
+
+    fn woken(&mut self) {
+        let now = Instant::now();
+        match self.phase {
+            Phase::Listing { until } if until <= now => {
+                tracing::warn!(
+                    "the list of BackendPlugins took more than {} s; starting without",
+                    FIRST_LIST.as_secs()
+                );
+                self.known();
+            }
+            Phase::Loading { until } if until <= now => {
+                tracing::warn!(
+                    "some plugins were not loaded within {} s; their objects do not wait for them",
+                    FIRST_LOADS.as_secs()
+                );
+                self.phase = Phase::Settled;
+                self.live.settle(true);
+            }
+            _ => {}
+        }
+        self.writing.unpause(now);
+        let due: Vec<_> = self
+            .entries
+            .iter_mut()
+            .filter(|(_, entry)| entry.retry_at.is_some_and(|at| at <= now))
+            .map(|(name, entry)| {
+                entry.retry_at = None;
+                name.clone()
+            })
+            .collect();
+        due.iter().for_each(|name| self.enqueue(name));
+    }
+
+    /// Loads plugins anew whose file is another one than when it was read.
+    async fn look(&mut self) {
+        let mut changed = Vec::new();
+        for (name, before) in &self.stamps {
+            let Some(Source::File(path)) = self.entries.get(name).and_then(Entry::source) else {
+                continue;
+            };
+            // A file system that hangs shows no change.
+            let now = tokio::time::timeout(STAMPING, stamp(path)).await;
+            if now.is_ok_and(|now| now != *before) {
+                changed.push(name.clone());
+            }
+        }
+        changed.iter().for_each(|name| self.anew(name, "its file changed"));
+        self.queue.extend(std::mem::take(&mut self.built_in_again));
+    }
+
+    fn config_map(&mut self, seen: Seen) {
+        let Seen(map) = seen;
+        let of_map = |entry: &Entry| matches!(entry.source(), Some(Source::ConfigMap { name, .. }) if *name == map);
+        let names: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| of_map(entry))
+            .map(|(name, _)| name.clone())
+            .collect();
+        names.iter().for_each(|name| self.anew(name, "its ConfigMap changed"));
+    }
+
+    fn anew(&mut self, name: &Arc<str>, why: &str) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            tracing::info!(plugin = &**name, why, "loading a plugin anew");
+            entry.begin();
+            self.enqueue(name);
+        }
+    }
+}
+
+/// Fetches and loads, within a bound.
+async fn load(loader: &Loader, spec: &PluginSpec) -> (Found, Result<LivePlugin, Problem>) {
+    let mut found = Found::default();
+    if let Source::File(path) = &spec.source {
+        found.stamp = tokio::time::timeout(STAMPING, stamp(path)).await.ok();
+    }
+    let work = async {
+        let obtained = loader.sources.obtain(&spec.source, &spec.demands).await;
+        let obtained = obtained.map_err(|error| Problem::from(&error))?;
+        found.digest = Some(obtained.digest.clone());
+        found.resolved.clone_from(&obtained.resolved);
+        found.signed_by.clone_from(&obtained.signed_by);
+        let plugin = loader.load_obtained(spec, obtained).await;
+        plugin.map_err(|error| Problem::from(&error))
+    };
+    let result = match tokio::time::timeout(LOADING, work).await {
+        Ok(result) => result,
+        Err(_) => Err(Problem::timed_out(LOADING)),
+    };
+    (found, result)
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
