@@ -4,5 +4,6 @@ mod credentials;
 mod guide;
 mod http;
 mod roster;
+mod sources;
 mod stores;
 mod vault;
