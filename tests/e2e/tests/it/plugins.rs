@@ -2,6 +2,7 @@
 
 mod guide;
 mod http;
+mod languages;
 mod roster;
 mod stores;
 mod vault;
