@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use keyhole_core::SecretBytes;
 use keyhole_kit::{Guest, Inspection, skeleton};
 use keyhole_plugins::cosign::PublicKey;
 use keyhole_plugins::oci::{self, Credentials, OciImage, Push, Reference};
@@ -124,14 +123,8 @@ fn image(reference: &str, registry: RegistryArgs) -> anyhow::Result<(OciImage, O
         None => None,
     };
     let folder = docker_config.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
-    let config = folder
-        .map(|folder| folder.join("config.json"))
-        .filter(|path| path.is_file());
-    let credentials = match config {
-        Some(path) => {
-            let bytes = SecretBytes::new(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
-            Credentials::in_docker_config(&bytes, &reference).with_context(|| format!("{}", path.display()))?
-        }
+    let credentials = match folder.map(|folder| folder.join("config.json")) {
+        Some(path) => block_on(oci::docker_login(&path, &reference))?.with_context(|| path.display().to_string())?,
         None => None,
     };
     let image = OciImage {

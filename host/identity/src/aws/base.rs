@@ -1,5 +1,6 @@
 //! The operator's own credentials: AWS's standard chain (environment, profile, web identity, container and
-//! pod agents, instance metadata), in the order and with the variables of AWS's SDKs.
+//! pod agents, instance metadata), in the order and with the variables of AWS's SDKs. Where the operator moved
+//! STS, a web identity (IRSA) is exchanged there.
 
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use keyhole_core::CallError;
 use tokio::sync::OnceCell;
 
-use crate::explain;
+use super::explain;
+use super::sts::Sts;
+use super::web_identity::WebIdentity;
 
 /// The whole chain, metadata service included, must answer within this.
 const DEADLINE: Duration = Duration::from_secs(12);
@@ -24,15 +27,22 @@ const DEADLINE: Duration = Duration::from_secs(12);
 pub(crate) struct Base {
     http: SharedHttpClient,
     region: Region,
+    sts: Sts,
     chain: OnceCell<SharedCredentialsProvider>,
 }
 
 impl Base {
     /// `given` is used in place of the chain.
-    pub(crate) fn new(http: SharedHttpClient, region: Region, given: Option<SharedCredentialsProvider>) -> Self {
+    pub(crate) fn new(
+        http: SharedHttpClient,
+        region: Region,
+        sts: Sts,
+        given: Option<SharedCredentialsProvider>,
+    ) -> Self {
         Self {
             http,
             region,
+            sts,
             chain: OnceCell::new_with(given),
         }
     }
@@ -40,12 +50,18 @@ impl Base {
     /// Asks the chain, without any caching.
     pub(crate) async fn credentials(&self) -> Result<Credentials, CallError> {
         let asked = async {
+            // The chain's own exchange knows none of the operator's endpoints.
+            if self.chain.get().is_none()
+                && self.sts.endpoint.is_some()
+                && let Some(identity) = WebIdentity::from_env(|name| std::env::var(name).ok())
+            {
+                return identity.exchange(&self.sts).await;
+            }
             let chain = self.chain.get_or_init(|| self.build()).await;
-            chain.provide_credentials().await
+            chain.provide_credentials().await.map_err(|error| explained(&error))
         };
         match tokio::time::timeout(DEADLINE, asked).await {
-            Ok(Ok(credentials)) => Ok(credentials),
-            Ok(Err(error)) => Err(explained(&error)),
+            Ok(answer) => answer,
             Err(_) => Err(CallError::Identity {
                 message: format!(
                     "the operator's AWS credentials could not be had within {} s",

@@ -1,4 +1,4 @@
-//! `AssumeRole`.
+//! `AssumeRole` and `AssumeRoleWithWebIdentity`.
 //!
 //! Sessions are not regional, so one call serves every region that an identity is used in. What STS says
 //! is turned into a line that names the role and what to change where; its own message is passed on only
@@ -10,19 +10,18 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::config::{BehaviorVersion, Config, IdentityCache, Region};
-use aws_sdk_sts::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
-use aws_sdk_sts::types::Tag;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::types::{Credentials as Granted, Tag};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use keyhole_core::mask::Mask;
 use keyhole_core::{CallError, RoleArn, SecretBytes};
 
-use crate::explain;
+use super::explain;
 
 /// As in KES; trust policies and audit filters know it.
-const SESSION_NAME: &str = "k8s-external-secrets";
+pub(super) const SESSION_NAME: &str = "k8s-external-secrets";
 
 /// Which endpoint of STS is asked when none is named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub(crate) struct Sts {
 
 /// Why a role could not be assumed.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Refused {
     /// For the object.
     pub(crate) error: CallError,
     /// STS did not accept the credentials that asked: they are not worth keeping.
@@ -62,9 +61,9 @@ impl Sts {
         role: &RoleArn,
         namespace_tag: Option<&str>,
         through: Option<&RoleArn>,
-    ) -> Result<Credentials, Refusal> {
+    ) -> Result<Credentials, Refused> {
         let secrets = mask(&caller);
-        let mut call = Client::from_conf(self.config(caller, role))
+        let mut call = Client::from_conf(self.config(Some(caller), role))
             .assume_role()
             .role_arn(role.as_str())
             .role_session_name(SESSION_NAME);
@@ -78,11 +77,36 @@ impl Sts {
             None => format!("role {role}"),
         };
         match call.send().await {
-            Ok(answer) => session(answer).ok_or_else(|| Refusal {
-                error: identity(format!("cannot assume {path}: STS answered without credentials"), true),
-                caller_rejected: false,
-            }),
-            Err(error) => Err(self.explained(&error, &path, &secrets)),
+            Ok(answer) => session(answer.credentials, &path),
+            Err(error) => Err(self.explained(&error, &path, &secrets, BY_OPERATOR)),
+        }
+    }
+
+    /// Exchanges a token of a web identity for a session of `role`. Nothing signs this request: the token proves
+    /// who asks. `whose` it is says the message, if there is one.
+    pub(crate) async fn assume_with_token(
+        &self,
+        token: &SecretBytes,
+        role: &RoleArn,
+        session_name: &str,
+        whose: &str,
+    ) -> Result<Credentials, Refused> {
+        let path = format!("role {role} as {whose}");
+        let mut secrets = Mask::default();
+        secrets.add(token);
+        let Ok(text) = std::str::from_utf8(token.expose()) else {
+            return Err(Refused::not_transient(format!(
+                "cannot assume {path}: its token is no text"
+            )));
+        };
+        let call = Client::from_conf(self.config(None, role))
+            .assume_role_with_web_identity()
+            .role_arn(role.as_str())
+            .role_session_name(session_name)
+            .web_identity_token(text);
+        match call.send().await {
+            Ok(answer) => session(answer.credentials, &path),
+            Err(error) => Err(self.explained(&error, &path, &secrets, BY_TOKEN)),
         }
     }
 
@@ -101,7 +125,7 @@ impl Sts {
         )
     }
 
-    fn config(&self, caller: Credentials, role: &RoleArn) -> Config {
+    fn config(&self, caller: Option<Credentials>, role: &RoleArn) -> Config {
         let (region, endpoint) = self.target(role);
         // Two attempts: the planner repeats what still fails, with its own back-off.
         let timeouts = TimeoutConfig::builder()
@@ -115,15 +139,20 @@ impl Sts {
             .region(Region::new(region.to_owned()))
             .retry_config(RetryConfig::standard().with_max_attempts(2))
             .timeout_config(timeouts)
-            .identity_cache(IdentityCache::no_cache())
-            .credentials_provider(SharedCredentialsProvider::new(caller));
+            .identity_cache(IdentityCache::no_cache());
+        if let Some(caller) = caller {
+            config = config.credentials_provider(SharedCredentialsProvider::new(caller));
+        }
         if let Some(url) = endpoint {
             config = config.endpoint_url(url);
         }
         config.build()
     }
 
-    fn explained(&self, error: &SdkError<AssumeRoleError>, path: &str, secrets: &Mask) -> Refusal {
+    fn explained<E>(&self, error: &SdkError<E>, path: &str, secrets: &Mask, remedies: Remedies) -> Refused
+    where
+        SdkError<E>: ProvideErrorMetadata,
+    {
         let code = error.code().unwrap_or_default();
         let caller_rejected = matches!(
             code,
@@ -144,13 +173,18 @@ impl Sts {
                 (format!("{at} cannot be reached: {cause}"), true)
             }
             SdkError::ServiceError(_) if caller_rejected => (
-                format!("STS does not accept the credentials that ask for it ({code}); check the operator's own"),
+                format!(
+                    "STS does not accept the credentials that ask for it ({code}); {}",
+                    remedies.rejected
+                ),
                 true,
             ),
-            SdkError::ServiceError(_) if code == "AccessDenied" => {
+            // What these say of a token is its issuer or audience; the token itself is masked.
+            SdkError::ServiceError(_)
+                if matches!(code, "AccessDenied" | "InvalidIdentityToken" | "IDPRejectedClaim") =>
+            {
                 let said = explain::cut(&secrets.apply(error.message().unwrap_or("access denied")));
-                let remedy = "allow sts:AssumeRole to the operator's identity, and name that identity in the role's trust policy";
-                (format!("{said}; {remedy}"), false)
+                (format!("{said}; {}", remedies.denied), false)
             }
             // A gateway's page in place of an answer ends up here too.
             SdkError::ServiceError(service) if code.is_empty() => (
@@ -164,15 +198,45 @@ impl Sts {
                 let server = service.raw().status().as_u16() >= 500;
                 let throttled = matches!(
                     code,
-                    "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException"
+                    "IDPCommunicationError"
+                        | "Throttling"
+                        | "ThrottlingException"
+                        | "RequestLimitExceeded"
+                        | "TooManyRequestsException"
                 );
                 (format!("STS answered {}", explain::cut(code)), server || throttled)
             }
             _ => (format!("the answer of {at} makes no sense"), true),
         };
-        Refusal {
+        Refused {
             error: identity(format!("cannot assume {path}: {why}"), transient),
             caller_rejected,
+        }
+    }
+}
+
+/// What to do about a refusal, by who asked.
+#[derive(Clone, Copy, Debug)]
+struct Remedies {
+    rejected: &'static str,
+    denied: &'static str,
+}
+
+const BY_OPERATOR: Remedies = Remedies {
+    rejected: "check the operator's own",
+    denied: "allow sts:AssumeRole to the operator's identity, and name that identity in the role's trust policy",
+};
+const BY_TOKEN: Remedies = Remedies {
+    rejected: "check that IAM's identity provider is this cluster's",
+    denied: "name the account and its audience in the role's trust policy, and the cluster's issuer among IAM's \
+             identity providers",
+};
+
+impl Refused {
+    fn not_transient(message: String) -> Self {
+        Self {
+            error: identity(message, false),
+            caller_rejected: false,
         }
     }
 }
@@ -190,16 +254,21 @@ fn home_region(role: &RoleArn) -> &'static str {
     }
 }
 
-fn session(answer: AssumeRoleOutput) -> Option<Credentials> {
-    let session = answer.credentials?;
-    let expires = std::time::SystemTime::try_from(session.expiration).ok()?;
-    Some(Credentials::new(
-        session.access_key_id,
-        session.secret_access_key,
-        Some(session.session_token),
-        Some(expires),
-        "keyhole",
-    ))
+fn session(granted: Option<Granted>, path: &str) -> Result<Credentials, Refused> {
+    let session = granted.and_then(|session| {
+        let expires = std::time::SystemTime::try_from(session.expiration).ok()?;
+        Some(Credentials::new(
+            session.access_key_id,
+            session.secret_access_key,
+            Some(session.session_token),
+            Some(expires),
+            "keyhole",
+        ))
+    });
+    session.ok_or_else(|| Refused {
+        error: identity(format!("cannot assume {path}: STS answered without credentials"), true),
+        caller_rejected: false,
+    })
 }
 
 fn mask(credentials: &Credentials) -> Mask {
@@ -218,7 +287,7 @@ mod tests {
     #[test]
     fn the_global_endpoint_is_used_only_when_asked_for_and_where_there_is_one() {
         let sts = |endpoint_type, endpoint: Option<&str>| Sts {
-            http: crate::http_client::build(None),
+            http: super::super::http_client::build(None),
             region: Some("eu-west-1".into()),
             endpoint_type,
             endpoint: endpoint.map(str::to_owned),

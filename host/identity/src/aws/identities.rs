@@ -8,14 +8,21 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::config::Region;
 use aws_smithy_async::time::SharedTimeSource;
 use futures::future::BoxFuture;
-use keyhole_core::{CallError, Identity, RoleArn};
+use keyhole_core::identity::InvalidRoleArn;
+use keyhole_core::{CallError, Identity, RoleArn, ServiceAccount};
 use keyhole_sandbox::egress::Proxy;
-use keyhole_sandbox::{AwsSessions, EndpointOverrides};
+use keyhole_sandbox::{AwsSessions, CredentialError, EndpointOverrides};
 
-use crate::base::Base;
-use crate::http_client;
+use super::base::Base;
+use super::http_client;
+use super::sts::{Refused, SESSION_NAME, Sts, StsEndpointType};
+use crate::accounts::Accounts;
 use crate::session_cache::SessionCache;
-use crate::sts::{Refusal, Sts, StsEndpointType};
+
+/// As EKS has it: the role of a service account.
+const ROLE_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
+/// For whom tokens are that STS takes.
+const STS_AUDIENCE: &str = "sts.amazonaws.com";
 
 /// What the operator says about identities.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +39,8 @@ pub struct IdentityConfig {
     pub proxy: Option<Proxy>,
     /// The operator's own credentials, in place of the standard chain.
     pub credentials: Option<SharedCredentialsProvider>,
+    /// The service accounts whose tokens are exchanged for roles. Objects that name one fail without.
+    pub accounts: Option<Arc<dyn Accounts>>,
     /// The time by which sessions age. The system's unless a test says otherwise.
     pub clock: SharedTimeSource,
 }
@@ -45,7 +54,8 @@ struct Inner {
     base: Base,
     sts: Sts,
     intermediate_role: Option<RoleArn>,
-    sessions: SessionCache<Who>,
+    sessions: SessionCache<Who, Credentials, CallError>,
+    accounts: Option<Arc<dyn Accounts>>,
 }
 
 /// Whose session it is.
@@ -54,6 +64,8 @@ enum Who {
     Operator,
     Intermediate,
     Role(RoleArn, Option<Arc<str>>),
+    /// Reached with a token of the account, by no way of the operator's.
+    Account(ServiceAccount, RoleArn),
 }
 
 impl fmt::Display for Who {
@@ -62,6 +74,7 @@ impl fmt::Display for Who {
             Self::Operator => f.write_str("operator"),
             Self::Intermediate => f.write_str("intermediate role"),
             Self::Role(role, _) => write!(f, "{role}"),
+            Self::Account(account, role) => write!(f, "{role} of service account {account}"),
         }
     }
 }
@@ -72,17 +85,19 @@ impl Identities {
     pub fn new(config: IdentityConfig) -> Self {
         let http = http_client::build(config.proxy.as_ref());
         let region = config.region.clone().unwrap_or_else(|| "us-west-2".to_owned());
+        let sts = Sts {
+            http: http.clone(),
+            region: config.region,
+            endpoint_type: config.sts_endpoint_type,
+            endpoint: config
+                .endpoints
+                .get("sts")
+                .map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        };
         Self(Arc::new(Inner {
-            base: Base::new(http.clone(), Region::new(region), config.credentials),
-            sts: Sts {
-                http,
-                region: config.region,
-                endpoint_type: config.sts_endpoint_type,
-                endpoint: config
-                    .endpoints
-                    .get("sts")
-                    .map(|url| url.as_str().trim_end_matches('/').to_owned()),
-            },
+            base: Base::new(http, Region::new(region), sts.clone(), config.credentials),
+            sts,
+            accounts: config.accounts,
             intermediate_role: config.intermediate_role,
             sessions: SessionCache::new(config.clock),
         }))
@@ -91,9 +106,10 @@ impl Identities {
 
 impl Inner {
     async fn session(&self, identity: &Identity) -> Result<Credentials, CallError> {
-        match &identity.role {
-            None => self.operator().await,
-            Some(role) => {
+        match (&identity.account, &identity.role) {
+            (Some(account), role) => self.account(account, role.as_ref()).await,
+            (None, None) => self.operator().await,
+            (None, Some(role)) => {
                 let who = Who::Role(role.clone(), identity.namespace_tag.clone());
                 let tag = identity.namespace_tag.as_deref();
                 self.sessions.get(&who, || self.assume(role, tag)).await
@@ -103,6 +119,26 @@ impl Inner {
 
     async fn operator(&self) -> Result<Credentials, CallError> {
         self.sessions.get(&Who::Operator, || self.base.credentials()).await
+    }
+
+    /// The role of a service account: the one that the object names, else the one of the account's annotation.
+    /// Neither the operator's own identity nor the intermediate role has a part in it.
+    async fn account(&self, account: &ServiceAccount, role: Option<&RoleArn>) -> Result<Credentials, CallError> {
+        let Some(accounts) = &self.accounts else {
+            return Err(CredentialError::NoCluster.into());
+        };
+        let role = match role {
+            Some(role) => role.clone(),
+            None => annotated(account, accounts.annotation(account, ROLE_ANNOTATION).await?.as_deref())?,
+        };
+        let who = Who::Account(account.clone(), role.clone());
+        let exchange = || async {
+            let token = accounts.token(account, STS_AUDIENCE).await?;
+            let whose = format!("service account {account}");
+            let assumed = self.sts.assume_with_token(&token, &role, SESSION_NAME, &whose).await;
+            assumed.map_err(|refused| refused.error)
+        };
+        self.sessions.get(&who, exchange).await
     }
 
     /// Assumes the role of an object, by way of the intermediate role if there is one.
@@ -123,14 +159,32 @@ impl Inner {
     }
 
     /// Credentials that STS does not accept are had anew at the next call.
-    fn called(&self, source: &Who, answer: Result<Credentials, Refusal>) -> Result<Credentials, CallError> {
-        answer.map_err(|refusal| {
-            if refusal.caller_rejected {
+    fn called(&self, source: &Who, answer: Result<Credentials, Refused>) -> Result<Credentials, CallError> {
+        answer.map_err(|refused| {
+            if refused.caller_rejected {
                 self.sessions.forget(source);
             }
-            refusal.error
+            refused.error
         })
     }
+}
+
+/// The role that an account's annotation names.
+fn annotated(account: &ServiceAccount, annotation: Option<&str>) -> Result<RoleArn, CallError> {
+    let message = match annotation.filter(|text| !text.is_empty()).map(str::parse) {
+        Some(Ok(role)) => return Ok(role),
+        Some(Err(error)) => {
+            let error: InvalidRoleArn = error;
+            format!("annotation {ROLE_ANNOTATION} of service account {account}: {error}")
+        }
+        None => format!(
+            "service account {account} has no role; annotate it with {ROLE_ANNOTATION}, or set spec.roleArn of the object"
+        ),
+    };
+    Err(CallError::Identity {
+        message,
+        transient: false,
+    })
 }
 
 impl AwsSessions for Identities {
