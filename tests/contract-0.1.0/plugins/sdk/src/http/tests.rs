@@ -46,10 +46,11 @@ fn each_status_has_its_error() {
 
 #[test]
 fn no_message_holds_a_body_or_a_query() {
-    let answers: [fn() -> Answer; 5] = [
+    let answers: [fn() -> Answer; 6] = [
         || Answer::text(500, "a-secret"),
         || Answer::text(200, "\"a-secret"),
-        || Answer::json(200, &json!({ "a-secret": 1 })),
+        || Answer::json(200, &json!({ "a-secret": "a-secret" })),
+        || Answer::json(200, &["a-secret"]),
         || Answer::bytes(200, vec![b'"', 0xff]),
         || Answer::unreachable("the connection broke"),
     ];
@@ -57,6 +58,7 @@ fn no_message_holds_a_body_or_a_query() {
         let _store = Http::serve(move |_| answer());
         for error in [
             get(URL).send().and_then(Response::json::<String>).unwrap_err(),
+            get(URL).send().and_then(Response::json::<Vec<u32>>).unwrap_err(),
             get(URL).limit(0).send().and_then(Response::text).unwrap_err(),
         ] {
             let told = format!("{error:?}");
