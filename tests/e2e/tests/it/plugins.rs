@@ -3,6 +3,7 @@
 mod credentials;
 mod guide;
 mod http;
+mod languages;
 mod roster;
 mod sources;
 mod stores;
