@@ -3,6 +3,7 @@
 //! Variables keep KES's names where KES has one; ours begin with `KEYHOLE_`. An empty variable counts
 //! as unset, as in KES's chart, except where KES asks only whether a variable is there.
 
+mod author;
 mod aws;
 mod log;
 mod operator;
@@ -20,6 +21,10 @@ use std::process::ExitCode;
 use clap::builder::Resettable;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub use author::{
+    AuthorArgs, AuthorCommand, BuildArgs, FetchArgs, InspectArgs, Language, NewArgs, PushArgs, RegistryArgs, TestArgs,
+    VerifyArgs,
+};
 pub use aws::AwsArgs;
 pub use log::{LogArgs, LogFormat, LogLevel};
 pub use operator::{Namespaces, OperatorArgs};
@@ -47,6 +52,8 @@ enum Command {
     Render(Box<RenderArgs>),
     /// Print ExternalSecrets of the oldest shape (`secretDescriptor`, `properties`) in today's form
     Convert(ConvertArgs),
+    /// Write, build, inspect, try and test a plugin
+    Plugin(AuthorArgs),
     /// Print the CustomResourceDefinitions
     Crds(CrdsArgs),
     /// Print everything that an installation needs
@@ -153,18 +160,21 @@ pub fn parse() -> Option<Args> {
 
 /// The command line as this environment sees it: empty variables are not seen.
 fn command_for(env: impl Fn(&OsStr) -> Option<std::ffi::OsString> + Copy) -> clap::Command {
-    Args::command().mut_subcommands(|command| {
-        command.mut_args(|arg| {
-            let empty = arg.get_env().and_then(env).is_some_and(|value| value.is_empty());
-            // Help ends up in tickets; the environment of whoever asked for it must not.
-            let arg = arg.hide_env_values(true);
-            if empty && !Presence::is_kind_of(&arg) {
-                arg.env(Resettable::Reset)
-            } else {
-                arg
-            }
-        })
-    })
+    seen_from(Args::command(), env)
+}
+
+fn seen_from(command: clap::Command, env: impl Fn(&OsStr) -> Option<std::ffi::OsString> + Copy) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let empty = arg.get_env().and_then(env).is_some_and(|value| value.is_empty());
+        // Help ends up in tickets; the environment of whoever asked for it must not.
+        let arg = arg.hide_env_values(true);
+        if empty && !Presence::is_kind_of(&arg) {
+            arg.env(Resettable::Reset)
+        } else {
+            arg
+        }
+    });
+    command.mut_subcommands(|command| seen_from(command, env))
 }
 
 impl Args {
@@ -175,6 +185,7 @@ impl Args {
             Command::Render(args) => crate::render::run(*args),
             Command::Manifests(args) => crate::manifests::run(args),
             Command::Convert(args) => crate::convert::run(args),
+            Command::Plugin(args) => crate::plugin::run(args.command),
             Command::Crds(args) => crate::crds::run(args),
             Command::Version(VersionArgs {}) => crate::text::print(&format!("{}\n", crate::text::VERSION)),
             Command::Precompile(args) => crate::precompile::run(args),

@@ -23,6 +23,7 @@ mod kes_environment;
 mod logs;
 mod manifests;
 mod observe;
+mod plugin;
 mod precompile;
 mod render;
 mod run;

@@ -20,6 +20,11 @@ pub fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", one_line(line));
 }
 
+/// Several lines on standard error.
+pub fn say_lines(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Ends with one line that names the error and its causes.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
     let mut line = String::new();

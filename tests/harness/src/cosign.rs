@@ -54,8 +54,29 @@ impl Cosign {
     /// A new pair of keys.
     pub async fn key(&self, name: &str) -> anyhow::Result<CosignKey> {
         let prefix = self.scratch.join(name);
-        let prefix = prefix.to_str().context("no text")?;
+        let prefix = text(&prefix)?;
         self.run(&["generate-key-pair", "--output-key-prefix", prefix]).await?;
+        Ok(CosignKey {
+            private: format!("{prefix}.key").into(),
+            public: fs::read_to_string(format!("{prefix}.pub"))?,
+        })
+    }
+
+    /// A pair of keys that was made elsewhere; `private` is PKCS #8 in PEM.
+    pub async fn import(&self, name: &str, private: &str) -> anyhow::Result<CosignKey> {
+        let file = self.scratch.join(&format!("{name}.pem"));
+        fs::write(&file, private)?;
+        let prefix = self.scratch.join(name);
+        let prefix = text(&prefix)?;
+        let args = [
+            "import-key-pair",
+            "--yes",
+            "--key",
+            text(&file)?,
+            "--output-key-prefix",
+            prefix,
+        ];
+        self.run(&args).await?;
         Ok(CosignKey {
             private: format!("{prefix}.key").into(),
             public: fs::read_to_string(format!("{prefix}.pub"))?,

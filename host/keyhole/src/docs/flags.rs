@@ -16,14 +16,15 @@ pub fn page() -> String {
     );
     let command = Args::command();
     for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
-        subcommand(&mut page, command);
+        subcommand(&mut page, "keyhole", command);
     }
     page
 }
 
-fn subcommand(page: &mut String, command: &Command) {
+fn subcommand(page: &mut String, parent: &str, command: &Command) {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    let _ = write!(page, "\n## keyhole {}\n\n{about}.\n", command.get_name());
+    let name = format!("{parent} {}", command.get_name());
+    let _ = write!(page, "\n## {name}\n\n{about}.\n");
     let mut headings: Vec<&str> = Vec::new();
     let mut rows: BTreeMap<&str, Vec<&Arg>> = BTreeMap::new();
     for arg in command
@@ -45,6 +46,9 @@ fn subcommand(page: &mut String, command: &Command) {
             row(page, arg);
         }
     }
+    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        subcommand(page, &name, command);
+    }
 }
 
 fn row(page: &mut String, arg: &Arg) {
@@ -52,9 +56,14 @@ fn row(page: &mut String, arg: &Arg) {
     if let Some(short) = arg.get_short() {
         let _ = write!(flag, "-{short}, ");
     }
-    let _ = write!(flag, "--{}", arg.get_long().unwrap_or(arg.get_id().as_str()));
+    match (arg.is_positional(), arg.get_value_names()) {
+        (true, Some([name])) => flag.push_str(name),
+        _ => {
+            let _ = write!(flag, "--{}", arg.get_long().unwrap_or(arg.get_id().as_str()));
+        }
+    }
     let takes_value = arg.get_action().takes_values() && !Presence::is_kind_of(arg);
-    if let (true, Some([name])) = (takes_value, arg.get_value_names()) {
+    if let (true, false, Some([name])) = (takes_value, arg.is_positional(), arg.get_value_names()) {
         let _ = write!(flag, " {name}");
     }
     let variable = arg

@@ -11,6 +11,7 @@
 mod compile;
 mod documents;
 mod parameters;
+mod plugin;
 mod render;
 mod run;
 

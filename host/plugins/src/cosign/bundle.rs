@@ -43,6 +43,9 @@ struct MessageSignature {
 
 #[derive(Deserialize)]
 struct MessageDigest {
+    #[serde(default)]
+    algorithm: String,
+    #[serde(default)]
     digest: String,
 }
 
@@ -91,9 +94,8 @@ pub fn verify_blob(blob: &[u8], bundle: &[u8], keys: &[PublicKey]) -> Result<Str
     match signer(keys, blob, &signature) {
         Err(SignatureError::OtherKey(keys)) => {
             // Not part of what is trusted: it only tells which remedy is the right one.
-            let signed = content
-                .message_digest
-                .and_then(|said| decode(&said.digest, "digest").ok());
+            let said = content.message_digest.filter(|said| said.algorithm == "SHA2_256");
+            let signed = said.and_then(|said| decode(&said.digest, "digest").ok());
             let signed = signed.map(|bytes| format!("sha256:{}", hex(&bytes)));
             match signed {
                 Some(signed) if signed != Digest::of(blob).as_str() => Err(SignatureError::OtherDigest(signed)),

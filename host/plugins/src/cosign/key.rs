@@ -13,13 +13,16 @@ use crate::source::Digest;
 /// Digits of a fingerprint.
 const FINGERPRINT: usize = 16;
 
-/// What cosign signs with: its own keys are P-256; keys that were imported may be the others.
-static ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 4] = [
-    ring::ECDSA_P256_SHA256,
-    ring::ECDSA_P384_SHA384,
-    ring::ED25519,
-    ring::RSA_PKCS1_2048_8192_SHA256,
+/// What cosign signs with: its own keys are P-256; keys that were imported may be the others. With an imported
+/// Ed25519 key it signs images in the variant Ed25519ph, which ring does not have.
+static ALGORITHMS: [Algorithm; 3] = [
+    (ring::ECDSA_P256_SHA256, 91),
+    (ring::ECDSA_P384_SHA384, 120),
+    (ring::RSA_PKCS1_2048_8192_SHA256, 294),
 ];
+
+/// With the bytes of its shortest key: a shorter one would be refused with each signature, and never say why.
+type Algorithm = (&'static dyn SignatureVerificationAlgorithm, usize);
 
 /// A key that signatures are checked with.
 #[derive(Clone)]
@@ -42,7 +45,7 @@ pub enum InvalidKey {
     #[error("it holds several keys; name each on its own")]
     Several,
     /// Nothing that cosign signs with.
-    #[error("it is a kind of key that is not supported: ECDSA on P-256 or P-384, RSA from 2048 bits and Ed25519 are")]
+    #[error("it is a kind of key that is not supported: ECDSA on P-256 or P-384 and RSA from 2048 bits are")]
     Unsupported,
 }
 
@@ -84,10 +87,10 @@ impl FromStr for PublicKey {
         let key = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes());
         let der: Arc<[u8]> = key.map_err(|error| InvalidKey::Pem(error.to_string()))?.as_ref().into();
         // An algorithm that fits the key gets as far as the signature, which is none.
-        let fits = |algorithm: &&&dyn SignatureVerificationAlgorithm| {
-            check(&der, **algorithm, b"", b"") == Err(Error::InvalidSignatureForPublicKey)
+        let fits = |(algorithm, shortest): &&Algorithm| {
+            der.len() >= *shortest && check(&der, *algorithm, b"", b"") == Err(Error::InvalidSignatureForPublicKey)
         };
-        let algorithm = ALGORITHMS.iter().find(fits).ok_or(InvalidKey::Unsupported)?;
+        let (algorithm, _) = ALGORITHMS.iter().find(fits).ok_or(InvalidKey::Unsupported)?;
         let digest = Digest::of(&der);
         Ok(Self {
             fingerprint: digest.hex().get(..FINGERPRINT).unwrap_or_default().into(),
@@ -111,3 +114,6 @@ impl fmt::Debug for PublicKey {
         write!(f, "PublicKey({})", self.fingerprint)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,29 @@ async fn both_shapes_of_a_signature_count() {
 }
 
 #[tokio::test]
+async fn a_key_on_another_curve_that_was_imported_counts_too() {
+    let cosign = Cosign::find().unwrap();
+    let private = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let key = cosign.import("p384", &private.serialize_pem()).await.unwrap();
+    let world = open().await;
+    let digest = world.push("1", &component("x")).await;
+    let image = format!("{REPOSITORY}{}", at(&digest));
+    for format in FORMATS {
+        cosign.sign(&key, &world.registry, &image, format).await.unwrap();
+        let obtained = world.obtain(&at(&digest), &signed_by(&[&key])).await.unwrap();
+        assert_eq!(obtained.signed_by.as_deref(), Some(public(&key).fingerprint()));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plugin.wasm");
+    fs::write(&path, component("file")).unwrap();
+    cosign.sign_blob(&key, &path).await.unwrap();
+    let obtained = Sources::default()
+        .obtain(&Source::File(path), &signed_by(&[&key]))
+        .await;
+    assert!(obtained.is_ok());
+}
+
+#[tokio::test]
 async fn a_registry_with_tls_and_signatures_works_whole() {
     let signer = Signer::new().await;
     let world = World::start(keyhole_test_harness::RegistryConfig {

@@ -1,11 +1,12 @@
 //! Registries of other makes, and hostile ones, played by a script: tokens, referrers, answers without end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use keyhole_plugins::oci::{CONFIG_MEDIA_TYPE, OciImage, WASM_MEDIA_TYPE};
+use keyhole_plugins::oci::{CONFIG_MEDIA_TYPE, Credentials, OciImage, Push, WASM_MEDIA_TYPE, push};
 use keyhole_plugins::{Demands, Digest, Policy, Source, SourceError, Sources};
 use keyhole_test_harness::Cosign;
 use serde_json::json;
@@ -251,6 +252,80 @@ async fn a_redirect_is_followed_without_the_registrys_credentials() {
     .await;
     obtain(&Sources::default(), image(&server)).await.unwrap();
     assert_eq!(store.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn no_redirect_and_no_token_service_leads_from_tls_to_plain_http() {
+    let plain = Server::start(|request, _| match request.starts_with("GET /token") {
+        true => ok(r#"{"token": "t"}"#),
+        false => well_behaved(request),
+    })
+    .await;
+    let to = plain.address;
+    for token in [false, true] {
+        let answer = move |request: &str, _| {
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            if token {
+                let challenge = format!("www-authenticate: Bearer realm=\"http://{to}/token\"\r\n");
+                return reply("401 Unauthorized", &challenge, "");
+            }
+            reply(
+                "307 Temporary Redirect",
+                &format!("location: http://{to}{path}\r\n"),
+                "",
+            )
+        };
+        let (server, authority) = Server::start_tls(answer).await;
+        let image = OciImage {
+            ca_bundle: Some(authority.into_bytes()),
+            plain_http: false,
+            ..image(&server)
+        };
+        assert!(obtain(&Sources::default(), image).await.is_err());
+        assert!(!server.asked().is_empty());
+    }
+    assert_eq!(plain.asked(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_upload_that_goes_on_elsewhere_takes_no_credentials_along() {
+    let elsewhere = Server::start(|request, _| {
+        assert!(!request.to_ascii_lowercase().contains("authorization"), "{request}");
+        reply("201 Created", "", "")
+    })
+    .await;
+    let to = elsewhere.address;
+    let server = Server::start(move |request, _| match request.split(' ').next() {
+        _ if !request.contains("authorization: Basic") => {
+            reply("401 Unauthorized", "www-authenticate: Basic realm=\"x\"\r\n", "")
+        }
+        Some("HEAD") => not_found(),
+        Some("POST") => reply("202 Accepted", &format!("location: http://{to}/upload?state=1\r\n"), ""),
+        _ => reply("201 Created", "", ""),
+    })
+    .await;
+    let image = OciImage {
+        reference: format!("{}/acme/store:1", server.address).parse().unwrap(),
+        ..image(&server)
+    };
+    let pushed = push(Push {
+        image: &image,
+        component: component("x"),
+        annotations: BTreeMap::new(),
+        credentials: Some(Credentials::Basic {
+            user: "user".into(),
+            password: "pass".to_owned().into(),
+        }),
+        proxy: None,
+    });
+    pushed.await.unwrap();
+    let uploads = elsewhere.asked();
+    assert_eq!(uploads.len(), 2);
+    assert!(
+        uploads[0].starts_with("PUT /upload?state=1&digest=sha256%3A"),
+        "{}",
+        uploads[0]
+    );
 }
 
 #[tokio::test]

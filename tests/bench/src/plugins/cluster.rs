@@ -4,24 +4,22 @@
 //! a gap between two syncs shows whatever kept the host from its work. Then one more plugin is installed from a
 //! registry, a large one is compiled, and many small ones are loaded.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use futures::TryStreamExt as _;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use keyhole_plugins::oci::{OciImage, Push, push};
 use keyhole_test_assets::Example;
 use keyhole_test_aws::{FakeAws, FakeConfig};
 use keyhole_test_harness::{
     ControlPlane, Host, HostConfig, Installed, JsonStore, Manifest, Registry, RegistryConfig, Scratch, apply,
-    eventually, plugin_file,
+    plugin_file,
 };
+use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
-use kube::{Api, ResourceExt as _};
 use kube_runtime::wait::await_condition;
-use kube_runtime::watcher;
 use serde_json::{Value as Json, json};
 
 use crate::machine;

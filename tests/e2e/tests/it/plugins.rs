@@ -3,5 +3,6 @@
 mod guide;
 mod http;
 mod roster;
+mod sources;
 mod stores;
 mod vault;

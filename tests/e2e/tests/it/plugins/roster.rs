@@ -3,7 +3,7 @@
 //! The cases share a cluster and a host with a plugin folder. Each has plugins and backend types of its own; what
 //! restarts the host or takes something away from the cluster has its own cluster.
 
-mod bench;
+pub mod bench;
 
 mod builtin;
 mod changes;

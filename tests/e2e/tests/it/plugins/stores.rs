@@ -29,7 +29,8 @@ const CREDENTIAL: &str = "store-credential";
 pub struct Stores {
     pub world: World,
     pub bao: OpenBao,
-    _plugins: Scratch,
+    /// The folder of plugins with a file source.
+    pub plugins: Scratch,
 }
 
 static STORES: OnceCell<Stores> = OnceCell::const_new();
@@ -81,7 +82,7 @@ impl Stores {
                 moto: OnceCell::new(),
             },
             bao,
-            _plugins: plugins,
+            plugins,
         };
         stores.install().await;
         stores

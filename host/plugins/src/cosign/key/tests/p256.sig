@@ -1,0 +1,1 @@
+MEYCIQDAcGj7M3uxtbFpje8cthMlBZgJ5Y5pJViCNO/H4EkEgQIhAKAvQc1Lbugowzf7HbTrTF39pMymapgqIxb/d84t0zxt
