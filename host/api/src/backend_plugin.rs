@@ -138,7 +138,7 @@ pub struct ConfigMapSource {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FileSource {
-    /// Path below the folder, without `..`.
+    /// Path below the folder, which it cannot lead out of.
     pub path: String,
 }
 

@@ -1,7 +1,7 @@
 //! Fields that the CustomResourceDefinition admits and this version does not serve.
 //!
 //! A field that is admitted and then ignored is a promise broken in silence: somebody relies on a
-//! label, a restart or an identity that never comes. So every such field is named here and reported on
+//! label or a restart that never comes. So every such field is named here and reported on
 //! the object. Serving a field means taking its line out.
 
 use serde_json::Value as Json;
@@ -25,12 +25,6 @@ pub fn unserved_fields(object: &ExternalSecret) -> Vec<&'static str> {
         ("spec.target.creationPolicy", policy != CreationPolicy::Owner),
         ("spec.target.onImmutable", on_immutable != OnImmutable::Fail),
         ("spec.rollout", !spec.rollout.is_empty()),
-        (
-            "spec.serviceAccountName",
-            spec.service_account_name
-                .as_deref()
-                .is_some_and(|name| !name.is_empty()),
-        ),
     ]
     .into_iter()
     .filter_map(|(field, used)| used.then_some(field))

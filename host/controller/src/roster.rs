@@ -16,8 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use jiff::Timestamp;
-use keyhole_api::{BackendPlugin, BackendPluginStatus};
+use keyhole_api::BackendPlugin;
 use keyhole_plugins::{LivePlugin, LiveSet, Loader, PluginSpec, Source, Surroundings};
 use kube::{Api, Client};
 use kube_runtime::watcher::{self, Event, watcher};
@@ -34,20 +33,21 @@ use crate::watch::Change;
 mod config_maps;
 mod entry;
 mod files;
+mod loading;
 mod persistence;
 pub mod reason;
 mod status;
+mod telling;
 mod write;
 
 pub use files::NamespaceFiles;
 
-use config_maps::{ConfigMaps, Seen};
+use config_maps::ConfigMaps;
 use entry::{Entry, Found};
-use files::{Stamp, stamp};
+use files::Stamp;
 use persistence::Persistence;
 use reason::Problem;
-use status::{Place, status};
-use write::{Writing, Written};
+use write::Writing;
 
 /// Plugins that are loaded at once: compiling takes a core and much memory.
 const AT_ONCE: usize = 2;
@@ -88,9 +88,8 @@ pub(crate) struct Roster {
     /// Names to be loaded, in order.
     queue: VecDeque<Arc<str>>,
     jobs: JoinSet<Loaded>,
-    /// Jobs that were begun so far.
-    begun: u64,
-    loading: HashMap<Arc<str>, Job>,
+    /// The job that counts for each plugin; results of others are void.
+    loading: HashMap<Arc<str>, AbortHandle>,
     writing: Writing,
     stamps: HashMap<Arc<str>, Stamp>,
     config_maps: ConfigMaps,
@@ -99,6 +98,8 @@ pub(crate) struct Roster {
     phase: Phase,
     /// Whether it was said that objects cannot be listed.
     told: bool,
+    /// Whether it was said that statuses cannot be written.
+    status_failing: bool,
 }
 
 /// How far the start is.
@@ -115,18 +116,8 @@ enum Phase {
     Settled,
 }
 
-struct Job {
-    id: u64,
-    abort: AbortHandle,
-}
-
 /// What became of one attempt.
-struct Loaded {
-    name: Arc<str>,
-    id: u64,
-    found: Found,
-    result: Result<LivePlugin, Problem>,
-}
+type Loaded = (Found, Result<LivePlugin, Problem>);
 
 impl Roster {
     pub(crate) fn new(
@@ -151,12 +142,12 @@ impl Roster {
             entries: BTreeMap::new(),
             queue: VecDeque::new(),
             jobs: JoinSet::new(),
-            begun: 0,
             loading: HashMap::new(),
             stamps: HashMap::new(),
             built_in_again: BTreeSet::new(),
             phase: Phase::Listing { until },
             told: false,
+            status_failing: false,
         }
     }
 
@@ -182,11 +173,10 @@ impl Roster {
                     None => return,
                 },
                 seen = self.config_maps.next() => self.config_map(seen),
-                Some(loaded) = self.jobs.join_next(), if !self.jobs.is_empty() => {
-                    if let Ok(loaded) = loaded {
-                        self.loaded(loaded);
-                    }
-                }
+                Some(ended) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => match ended {
+                    Ok((id, loaded)) => self.loaded(id, loaded),
+                    Err(error) => self.loaded(error.id(), (Found::default(), Err(Problem::crashed()))),
+                },
                 written = self.writing.next() => self.written(written),
                 () = until(wake) => self.woken(),
                 _ = look.tick() => self.look().await,
@@ -309,7 +299,7 @@ impl Roster {
         self.queue.retain(|queued| **queued != *name);
         self.built_in_again.remove(name);
         if let Some(job) = self.loading.remove(name) {
-            job.abort.abort();
+            job.abort();
         }
     }
 
@@ -329,78 +319,6 @@ impl Roster {
             shares_batches: true,
             ..PluginSpec::new(builtin.name, Source::BuiltIn(builtin.component))
         })
-    }
-
-    /// Begins to load what waits for it.
-    fn hand_out(&mut self) {
-        while self.loading.len() < AT_ONCE {
-            let Some(name) = self.queue.pop_front() else { return };
-            let spec = match self.entries.get_mut(&name) {
-                Some(entry) => entry.load(),
-                None => self.builtin(&name).map(Arc::new),
-            };
-            let Some(spec) = spec else { continue };
-            self.begun += 1;
-            let (id, loader, of) = (self.begun, self.config.loader.clone(), name.clone());
-            let abort = self.jobs.spawn(async move {
-                let (found, result) = load(&loader, &spec).await;
-                Loaded {
-                    name: of,
-                    id,
-                    found,
-                    result,
-                }
-            });
-            self.loading.insert(name, Job { id, abort });
-        }
-    }
-
-    fn loaded(&mut self, loaded: Loaded) {
-        let Loaded {
-            name,
-            id,
-            found,
-            result,
-        } = loaded;
-        if self.loading.get(&name).is_none_or(|job| job.id != id) {
-            return; // Cancelled when it was done already.
-        }
-        self.loading.remove(&name);
-        if let Some(stamp) = found.stamp {
-            self.stamps.insert(name.clone(), stamp);
-        }
-        match (self.entries.get_mut(&name), result) {
-            (Some(entry), Ok(plugin)) => {
-                if entry.loaded(found, &plugin) {
-                    self.install(plugin);
-                }
-            }
-            (Some(entry), Err(problem)) => {
-                tracing::warn!(
-                    plugin = &*name,
-                    reason = problem.reason,
-                    message = problem.message,
-                    "a plugin cannot be loaded"
-                );
-                entry.failed(found, problem, Instant::now(), fastrand::f64());
-            }
-            (None, Ok(plugin)) => self.install(plugin),
-            (None, Err(problem)) => {
-                // It was loaded from the same bytes before, so only the grant of an object goes on for a while.
-                tracing::error!(
-                    plugin = &*name,
-                    message = problem.message,
-                    "a built-in plugin cannot be loaded; trying again"
-                );
-                self.built_in_again.insert(name);
-            }
-        }
-    }
-
-    fn install(&mut self, plugin: LivePlugin) {
-        let (id, version) = (plugin.id().clone(), plugin.version().to_owned());
-        let conflicts = self.live.install(plugin);
-        tracing::info!(plugin = %id, version, digest = %id.digest, conflicts = conflicts.len(), "plugin serves");
     }
 
     /// It is known which plugins there are.
@@ -426,75 +344,6 @@ impl Roster {
             self.phase = Phase::Settled;
             self.live.settle(true);
         }
-    }
-
-    /// Writes every status that says something new.
-    fn review(&mut self) {
-        if matches!(self.phase, Phase::Listing { .. }) {
-            return;
-        }
-        let now = Timestamp::now();
-        for (name, entry) in &self.entries {
-            if self.writing.is_busy(name) {
-                continue;
-            }
-            let place = Place {
-                types: self.live.served_by(name),
-                conflicts: self.live.conflicts(name),
-            };
-            let next = status(entry, &place, now);
-            if next != entry.shown && entry.sent.as_ref() != Some(&next) {
-                self.writing.begin(name, &entry.uid, next);
-            }
-        }
-    }
-
-    fn written(&mut self, written: Written) {
-        let Written {
-            name,
-            uid,
-            status,
-            result,
-        } = written;
-        let Some(entry) = self.entries.get_mut(&name).filter(|entry| entry.uid == uid) else {
-            return;
-        };
-        match result {
-            Ok(()) => {
-                let before = entry.sent.take().unwrap_or_else(|| entry.shown.clone());
-                entry.sent = Some(status.clone());
-                self.tell(&name, &uid, &before, &status);
-            }
-            // Its deletion, or its successor, is on the way.
-            Err(ApiError::NotFound | ApiError::Conflict) => {}
-            Err(error) => {
-                tracing::warn!(plugin = &*name, %error, "the status of a BackendPlugin cannot be written; trying again every {} s", WRITE_AGAIN.as_secs());
-                self.writing.pause(&name, Instant::now() + WRITE_AGAIN);
-            }
-        }
-    }
-
-    /// A transition becomes an event.
-    fn tell(&self, name: &str, uid: &str, before: &BackendPluginStatus, after: &BackendPluginStatus) {
-        use keyhole_api::ConditionStatus::{False, True};
-        use kube_runtime::events::EventType;
-        let Some(now) = after.ready() else { return };
-        let said = |status: &BackendPluginStatus| {
-            status
-                .ready()
-                .map(|ready| (ready.reason.clone(), ready.message.clone()))
-        };
-        if said(before) == said(after) {
-            return;
-        }
-        let lacks = !after.missing_hosts.is_empty() || !after.missing_credentials.is_empty();
-        let type_ = match now.status {
-            True if !lacks => EventType::Normal,
-            True | False => EventType::Warning,
-            _ => return,
-        };
-        self.events
-            .publish_about_plugin(name, uid, type_, &now.reason, &now.message);
     }
 
     /// When something is due.
@@ -539,65 +388,6 @@ impl Roster {
             .collect();
         due.iter().for_each(|name| self.enqueue(name));
     }
-
-    /// Loads plugins anew whose file is another one than when it was read.
-    async fn look(&mut self) {
-        let mut changed = Vec::new();
-        for (name, before) in &self.stamps {
-            let Some(Source::File(path)) = self.entries.get(name).and_then(Entry::source) else {
-                continue;
-            };
-            // A file system that hangs shows no change.
-            let now = tokio::time::timeout(STAMPING, stamp(path)).await;
-            if now.is_ok_and(|now| now != *before) {
-                changed.push(name.clone());
-            }
-        }
-        changed.iter().for_each(|name| self.anew(name, "its file changed"));
-        self.queue.extend(std::mem::take(&mut self.built_in_again));
-    }
-
-    fn config_map(&mut self, seen: Seen) {
-        let Seen(map) = seen;
-        let of_map = |entry: &Entry| matches!(entry.source(), Some(Source::ConfigMap { name, .. }) if *name == map);
-        let names: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| of_map(entry))
-            .map(|(name, _)| name.clone())
-            .collect();
-        names.iter().for_each(|name| self.anew(name, "its ConfigMap changed"));
-    }
-
-    fn anew(&mut self, name: &Arc<str>, why: &str) {
-        if let Some(entry) = self.entries.get_mut(name) {
-            tracing::info!(plugin = &**name, why, "loading a plugin anew");
-            entry.begin();
-            self.enqueue(name);
-        }
-    }
-}
-
-/// Fetches and loads, within a bound.
-async fn load(loader: &Loader, spec: &PluginSpec) -> (Found, Result<LivePlugin, Problem>) {
-    let mut found = Found::default();
-    if let Source::File(path) = &spec.source {
-        found.stamp = tokio::time::timeout(STAMPING, stamp(path)).await.ok();
-    }
-    let work = async {
-        let obtained = loader.sources.obtain(&spec.source, &spec.demands).await;
-        let obtained = obtained.map_err(|error| Problem::from(&error))?;
-        found.digest = Some(obtained.digest.clone());
-        found.resolved.clone_from(&obtained.resolved);
-        found.signed_by.clone_from(&obtained.signed_by);
-        let plugin = loader.load_obtained(spec, obtained).await;
-        plugin.map_err(|error| Problem::from(&error))
-    };
-    let result = match tokio::time::timeout(LOADING, work).await {
-        Ok(result) => result,
-        Err(_) => Err(Problem::timed_out(LOADING)),
-    };
-    (found, result)
 }
 
 async fn until(at: Option<Instant>) {
@@ -606,3 +396,6 @@ async fn until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,14 @@ pub enum EgressError {
     /// A method or header that would let a plugin step around the checks.
     #[error("{0} is forbidden to plugins")]
     Forbidden(String),
+    /// A header that the host sets on requests to this host.
+    #[error("the plugin sent header {header} to {host} itself; the host sets it, as the plugin's grant says")]
+    HeaderOfHost {
+        /// Name of the header.
+        header: String,
+        /// Host and port.
+        host: String,
+    },
     /// An AWS action outside the grant.
     #[error("action {service}:{action} is not granted; add it to spec.grant.auth.aws of the plugin's BackendPlugin")]
     ActionNotGranted {
@@ -168,7 +176,9 @@ impl CallError {
                 | EgressError::SchemeNotGranted { .. }
                 | EgressError::WrongRegion { .. } => "denied_host",
                 EgressError::AddressProhibited { .. } => "prohibited_address",
-                EgressError::Forbidden(_) | EgressError::ForeignSignature { .. } => "forbidden_request",
+                EgressError::Forbidden(_) | EgressError::ForeignSignature { .. } | EgressError::HeaderOfHost { .. } => {
+                    "forbidden_request"
+                }
                 EgressError::ActionNotGranted { .. } => "action_not_granted",
                 EgressError::TooManyExchanges(_) => "exchanges",
                 EgressError::BodyTooLarge { .. } => "body",

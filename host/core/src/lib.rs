@@ -39,7 +39,7 @@ pub use digest::{ContentDigest, ContentKey};
 pub use failure::{Failure, Reason, Retry};
 pub use group::{GroupKey, PluginId};
 pub use host_pattern::HostPattern;
-pub use identity::{Identity, RoleArn};
+pub use identity::{Identity, RoleArn, ServiceAccount};
 pub use item::{Item, Mapping};
 pub use mask::Mask;
 pub use outcome::{NamedValue, Outcome, Value};

@@ -86,8 +86,9 @@ pub struct Rules {
 /// What an object wants, as far as rules are about it: its spec's own words, whatever becomes of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
-    /// `spec.roleArn`, else `spec.vaultRole`. On every backend, also on one that makes nothing of it.
-    pub role: Option<Arc<str>>,
+    /// First KES's: `spec.roleArn`, else `spec.vaultRole`, on every backend, also on one that makes nothing of
+    /// it. Then every other role that the object gives in some other way.
+    pub roles: Vec<Arc<str>>,
     /// Paths and keys in KES's order: `data` (path before key), `dataFrom`, `dataFromWithOptions`.
     pub texts: Vec<Claim>,
 }
@@ -166,7 +167,7 @@ impl Rules {
     /// Whether both rule in the same way about these claims.
     #[must_use]
     pub fn same_for(&self, other: &Self, claims: &Claims) -> bool {
-        self.bare == other.bare && self.naming == other.naming && (claims.role.is_none() || self.role == other.role)
+        self.bare == other.bare && self.naming == other.naming && (claims.roles.is_empty() || self.role == other.role)
     }
 
     /// The ruling, if it takes no expression to find it.
@@ -217,7 +218,7 @@ impl Rules {
                 ),
             })
         });
-        let role = claims.role.as_ref().and_then(|role| match &self.role {
+        let roles = claims.roles.iter().filter_map(|role| match &self.role {
             Some(expression) => self
                 .needs(expression)
                 .then_some(Check::Judge(Subject::Role(role), expression)),
@@ -233,7 +234,7 @@ impl Rules {
                 Claim::Key(key) => Check::Judge(Subject::Key(key), expression),
             })
         });
-        bare.into_iter().chain(role).chain(unnamed).chain(texts)
+        bare.into_iter().chain(roles).chain(unnamed).chain(texts)
     }
 
     /// Whether the expression can deny anything.

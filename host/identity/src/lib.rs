@@ -1,9 +1,11 @@
-//! As whom the host speaks to AWS.
+//! As whom the host speaks to AWS and to other stores.
 //!
-//! Plugins never hold credentials: the sandbox asks [`Identities`] for the session of a call's
-//! identity at the moment when a request leaves, and signs with it. So this crate is the only place
-//! where credentials are found (the standard chain), exchanged (STS) and kept (in memory, until shortly
-//! before they expire).
+//! Plugins never hold credentials that the host can apply for them: the sandbox asks [`Identities`] for the AWS
+//! session of a call's identity at the moment when a request leaves, and [`ClusterCredentials`] for what a
+//! grant names (entries of Secrets, tokens of service accounts). So this crate is the only place where
+//! credentials are found, exchanged and kept (in memory, until shortly before they expire).
+//!
+//! [`aws`] and [`cluster`] know nothing of each other but [`Accounts`]: what AWS takes for a service account.
 
 #![cfg_attr(
     test,
@@ -16,14 +18,11 @@
     )
 )]
 
-mod base;
-mod explain;
-mod http_client;
-mod identities;
-mod region;
+mod accounts;
+mod aws;
+mod cluster;
 mod session_cache;
-mod sts;
 
-pub use identities::{Identities, IdentityConfig};
-pub use region::profile_region;
-pub use sts::StsEndpointType;
+pub use accounts::Accounts;
+pub use aws::{Identities, IdentityConfig, StsEndpointType, profile_region};
+pub use cluster::ClusterCredentials;

@@ -1,26 +1,26 @@
-//! Sessions that were obtained once and serve everybody until shortly before they expire.
+//! What was obtained once and serves everybody until shortly before it ends: sessions of AWS, tokens of
+//! service accounts, entries of Secrets.
 //!
 //! A fleet of objects that refresh on one tick asks for one identity's session hundreds of times in a
 //! moment; AWS must see one request. So whoever comes first asks, and all others wait for that answer,
 //! also when it is a refusal (kept for a few seconds). While a session is still valid nobody waits for
 //! its renewal: one caller renews early, everybody else takes what is there, and if the renewal fails
-//! the old session serves on.
+//! the old session serves on, unless the failure says that there is nothing to serve any more.
 //!
 //! The work is done by the callers themselves, no task is left behind; a caller that is cancelled hands
 //! over to the next.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
 use aws_smithy_async::time::SharedTimeSource;
-use keyhole_core::CallError;
 
 /// Identities that are remembered. One takes about 2 KiB.
 const CAPACITY: usize = 1024;
-/// A session that has this much left is renewed, or a quarter of its life if that is less.
+/// A session that has this much left is renewed, or a fifth of its life if that is less.
 const EARLY: Duration = Duration::from_secs(300);
 /// Renewals are spread by up to this, so that identities that were first used together part.
 const SPREAD: Duration = Duration::from_secs(60);
@@ -37,44 +37,90 @@ const RENEWAL: Duration = Duration::from_secs(6);
 /// After a failed renewal the old session serves for this long before the next try.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(20);
 
+/// What can be kept for a while.
+pub(crate) trait Kept: Clone {
+    /// How long, from now on.
+    fn life(&self, now: SystemTime) -> Life;
+}
+
+/// Why something was not obtained.
+pub(crate) trait Refusal: Clone + fmt::Display {
+    /// Whether it may pass by itself.
+    fn is_transient(&self) -> bool;
+
+    /// Whether what was obtained before must not serve any longer.
+    fn revokes(&self) -> bool {
+        false
+    }
+}
+
+/// How long something is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life {
+    /// From then on one caller renews it.
+    pub(crate) fresh: Duration,
+    /// From then on it serves nobody.
+    pub(crate) valid: Duration,
+}
+
+impl Life {
+    /// Of what has no end of its own.
+    pub(crate) const STATIC: Self = Self {
+        fresh: STATIC_LIFETIME.saturating_sub(EARLY),
+        valid: STATIC_LIFETIME,
+    };
+
+    /// Of what ends by itself.
+    pub(crate) fn until(expiry: SystemTime, now: SystemTime) -> Self {
+        let lifetime = expiry.duration_since(now).unwrap_or_default().max(LEAST_LIFETIME);
+        let early = EARLY.min(lifetime / 5);
+        let jitter = SPREAD.min(lifetime / 20).mul_f64(fastrand::f64());
+        Self {
+            fresh: lifetime.saturating_sub(early + jitter),
+            // Requests that are signed last must still arrive in time.
+            valid: lifetime.saturating_sub(Duration::from_secs(10)),
+        }
+    }
+}
+
 /// Sessions by identity.
 #[derive(Debug)]
-pub(crate) struct SessionCache<K> {
-    entries: Mutex<HashMap<K, Arc<Entry>>>,
+pub(crate) struct SessionCache<K, V, E> {
+    entries: Mutex<HashMap<K, Arc<Entry<V, E>>>>,
     clock: SharedTimeSource,
 }
 
 #[derive(Debug)]
-struct Entry {
-    state: Mutex<State>,
+struct Entry<V, E> {
+    state: Mutex<State<V, E>>,
     /// Held by the one caller that asks.
     asking: tokio::sync::Mutex<()>,
     last_used: Mutex<SystemTime>,
 }
 
 #[derive(Debug)]
-enum State {
+enum State<V, E> {
     Empty,
     Held {
-        session: Credentials,
+        session: V,
         renew_at: SystemTime,
         valid_until: SystemTime,
     },
     Refused {
-        error: CallError,
+        error: E,
         until: SystemTime,
     },
 }
 
 /// What an entry is good for now.
-enum View {
-    Fresh(Credentials),
-    Ageing(Credentials),
-    Refused(CallError),
+enum View<V, E> {
+    Fresh(V),
+    Ageing(V),
+    Refused(E),
     Missing,
 }
 
-impl<K: Eq + Hash + Clone + std::fmt::Display> SessionCache<K> {
+impl<K: Eq + Hash + Clone + fmt::Display, V: Kept, E: Refusal> SessionCache<K, V, E> {
     pub(crate) fn new(clock: SharedTimeSource) -> Self {
         Self {
             entries: Mutex::default(),
@@ -83,9 +129,9 @@ impl<K: Eq + Hash + Clone + std::fmt::Display> SessionCache<K> {
     }
 
     /// The session of `key`, obtained by `obtain` when there is none that is still good.
-    pub(crate) async fn get<F>(&self, key: &K, obtain: impl FnOnce() -> F) -> Result<Credentials, CallError>
+    pub(crate) async fn get<F>(&self, key: &K, obtain: impl FnOnce() -> F) -> Result<V, E>
     where
-        F: Future<Output = Result<Credentials, CallError>>,
+        F: Future<Output = Result<V, E>>,
     {
         let entry = self.entry(key);
         match entry.view(self.clock.now()) {
@@ -102,6 +148,10 @@ impl<K: Eq + Hash + Clone + std::fmt::Display> SessionCache<K> {
                 let renewed = tokio::time::timeout(RENEWAL, obtain()).await;
                 match renewed {
                     Ok(Ok(new)) => Ok(entry.hold(new, self.clock.now())),
+                    Ok(Err(error)) if error.revokes() => {
+                        entry.refuse(error.clone(), self.clock.now());
+                        Err(error)
+                    }
                     failed => {
                         let why = match failed {
                             Ok(Err(error)) => error.to_string(),
@@ -131,12 +181,12 @@ impl<K: Eq + Hash + Clone + std::fmt::Display> SessionCache<K> {
         }
     }
 
-    /// Drops what is known of `key`: AWS did not accept it.
+    /// Drops what is known of `key`: it was not accepted.
     pub(crate) fn forget(&self, key: &K) {
         lock(&self.entries).remove(key);
     }
 
-    fn entry(&self, key: &K) -> Arc<Entry> {
+    fn entry(&self, key: &K) -> Arc<Entry<V, E>> {
         let now = self.clock.now();
         let mut entries = lock(&self.entries);
         if let Some(entry) = entries.get(key) {
@@ -162,8 +212,8 @@ impl<K: Eq + Hash + Clone + std::fmt::Display> SessionCache<K> {
     }
 }
 
-impl Entry {
-    fn view(&self, now: SystemTime) -> View {
+impl<V: Kept, E: Refusal> Entry<V, E> {
+    fn view(&self, now: SystemTime) -> View<V, E> {
         match &*lock(&self.state) {
             State::Held { session, renew_at, .. } if now < *renew_at => View::Fresh(session.clone()),
             State::Held {
@@ -174,18 +224,12 @@ impl Entry {
         }
     }
 
-    fn hold(&self, session: Credentials, now: SystemTime) -> Credentials {
-        let lifetime = match session.expiry() {
-            Some(expiry) => expiry.duration_since(now).unwrap_or_default().max(LEAST_LIFETIME),
-            None => STATIC_LIFETIME,
-        };
-        let early = EARLY.min(lifetime / 4);
-        let jitter = SPREAD.min(lifetime / 20).mul_f64(fastrand::f64());
+    fn hold(&self, session: V, now: SystemTime) -> V {
+        let life = session.life(now);
         *lock(&self.state) = State::Held {
             session: session.clone(),
-            renew_at: now + lifetime.saturating_sub(early + jitter),
-            // Requests that are signed last must still arrive in time.
-            valid_until: now + lifetime.saturating_sub(Duration::from_secs(10)),
+            renew_at: now + life.fresh,
+            valid_until: now + life.valid,
         };
         session
     }
@@ -196,9 +240,8 @@ impl Entry {
         }
     }
 
-    fn refuse(&self, error: CallError, now: SystemTime) {
-        let transient = matches!(error, CallError::Identity { transient: true, .. });
-        let until = now + if transient { FAILURE } else { REFUSAL };
+    fn refuse(&self, error: E, now: SystemTime) {
+        let until = now + if error.is_transient() { FAILURE } else { REFUSAL };
         *lock(&self.state) = State::Refused { error, until };
     }
 }

@@ -92,6 +92,12 @@ pub struct ManifestsArgs {
     /// Without the right to list and watch Secrets: RBAC cannot tell their metadata from their content
     #[arg(long)]
     pub no_list: bool,
+    /// Let objects act as service accounts of their namespaces (spec.serviceAccountName), where the grant of a
+    /// plugin allows it too: the right to create serviceaccounts/token and to get serviceaccounts where the operator
+    /// serves. Whoever holds it can do in the cluster what any of these accounts can, so the operator becomes as
+    /// powerful as the most powerful of them
+    #[arg(long)]
+    pub service_account_tokens: bool,
     /// For an operator that serves these namespaces only, separated by commas, with rights in no other. They must exist
     #[arg(long, value_name = "NAMES", default_value = "", hide_default_value = true)]
     pub watched_namespaces: Namespaces,

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use keyhole_identity::{Identities, IdentityConfig, profile_region};
+use keyhole_identity::{Accounts, ClusterCredentials, Identities, IdentityConfig, profile_region};
 use keyhole_plugins::{
     BuiltIn, ClusterFiles, CompileCache, Compiler, Defaults, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources,
     Surroundings,
 };
 use keyhole_sandbox::egress::Network;
-use keyhole_sandbox::{CallObserver, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
+use keyhole_sandbox::{CallObserver, Credentials, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
 use serde_json::json;
 
 use crate::args::{AwsArgs, PluginArgs};
@@ -32,6 +32,14 @@ pub struct Host {
     pub loader: Loader,
     /// What BackendPlugins may refer to.
     pub surroundings: Surroundings,
+}
+
+/// What comes from the cluster that the host runs in.
+pub struct InCluster {
+    /// Files of plugins, and pull secrets for them.
+    pub files: Arc<dyn ClusterFiles>,
+    /// What the grants of plugins name.
+    pub credentials: ClusterCredentials,
 }
 
 /// The engine that plugins run in.
@@ -54,8 +62,9 @@ impl Host {
         plugins: &PluginArgs,
         api_server: Vec<SocketAddr>,
         observer: Option<Arc<dyn CallObserver>>,
-        cluster: Option<Arc<dyn ClusterFiles>>,
+        cluster: Option<InCluster>,
     ) -> anyhow::Result<Self> {
+        let (files, credentials) = cluster.map(|cluster| (cluster.files, cluster.credentials)).unzip();
         let env = |name: &str| std::env::var(name).ok();
         let endpoints = aws.endpoints(env)?;
         let proxy = aws.proxy(env);
@@ -69,6 +78,9 @@ impl Host {
             sts_endpoint_type: aws.aws_sts_endpoint_type.into(),
             endpoints: endpoints.clone(),
             proxy: proxy.clone(),
+            accounts: credentials
+                .clone()
+                .map(|credentials| Arc::new(credentials) as Arc<dyn Accounts>),
             ..IdentityConfig::default()
         });
         let defaults = defaults(region.as_deref(), endpoints.localstack());
@@ -88,7 +100,7 @@ impl Host {
             policy: plugins.policy()?,
             cache: plugins.source_cache(env),
             proxy: proxy.clone(),
-            cluster,
+            cluster: files,
         };
         let loader = Loader {
             sources,
@@ -96,7 +108,10 @@ impl Host {
             cache,
             ports: Ports {
                 sessions: Arc::new(identities),
-                credentials: Arc::new(NoCredentials),
+                credentials: match credentials {
+                    Some(credentials) => Arc::new(credentials) as Arc<dyn Credentials>,
+                    None => Arc::new(NoCredentials),
+                },
                 endpoints,
                 network: Network::through(proxy.as_ref()),
                 api_server,

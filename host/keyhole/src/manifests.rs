@@ -26,10 +26,12 @@ const CACHE: &str = "/var/cache/keyhole";
 pub fn run(args: ManifestsArgs) -> anyhow::Result<ExitCode> {
     let ManifestsArgs {
         no_list,
+        service_account_tokens,
         watched_namespaces: Namespaces(namespaces),
     } = args;
     let scope = Scope {
         list_secrets: !no_list,
+        service_account_tokens,
         namespaces,
     };
     text::print(&manifests(&scope)?)
@@ -39,6 +41,8 @@ pub fn run(args: ManifestsArgs) -> anyhow::Result<ExitCode> {
 struct Scope {
     /// Whether it may list and watch Secrets.
     list_secrets: bool,
+    /// Whether it may act as the service accounts of the namespaces that it serves.
+    service_account_tokens: bool,
     /// Where it serves; everywhere if there are none.
     namespaces: Vec<String>,
 }
@@ -48,22 +52,22 @@ fn manifests(scope: &Scope) -> anyhow::Result<String> {
     let mut yaml = keyhole_api::crds_yaml()?;
     let mut objects = vec![namespace(), service_account()];
     if scope.namespaces.is_empty() {
-        let mut rules = rules(scope.list_secrets);
+        let mut rules = rules_in_namespaces(scope);
         rules.push(watch_of_namespaces(&[]));
         rules.extend(plugins());
         objects.extend(granted(None, rules));
-        objects.extend(granted(Some(NAMESPACE), vec![config_maps_of_plugins()]));
+        objects.extend(granted(Some(NAMESPACE), vec![config_maps_of_plugins(), own_token()]));
     } else {
         let mut rules_of_cluster = vec![watch_of_namespaces(&scope.namespaces)];
         rules_of_cluster.extend(plugins());
         objects.extend(granted(None, rules_of_cluster));
         objects.extend(granted(
             Some(NAMESPACE),
-            vec![config_maps_of_plugins(), secrets_of_plugins()],
+            vec![config_maps_of_plugins(), secrets_of_plugins(), own_token()],
         ));
         objects.extend(granted(Some(NAMESPACE_OF_CLUSTER_EVENTS), vec![events()]));
         for namespace in &scope.namespaces {
-            objects.extend(granted(Some(namespace), rules(scope.list_secrets)));
+            objects.extend(granted(Some(namespace), rules_in_namespaces(scope)));
         }
     }
     objects.extend([service(), deployment(scope)]);
@@ -114,6 +118,30 @@ fn rules(list_secrets: bool) -> Vec<Value> {
         json!({ "apiGroups": [""], "resources": ["secrets"], "verbs": secrets }),
         events(),
     ]
+}
+
+/// What the operator may do in each namespace that it serves.
+fn rules_in_namespaces(scope: &Scope) -> Vec<Value> {
+    let mut rules = rules(scope.list_secrets);
+    if scope.service_account_tokens {
+        rules.extend(service_account_tokens());
+    }
+    rules
+}
+
+/// For `spec.serviceAccountName`. Whoever may make a token of an account can do in the cluster what that account
+/// can: where the operator serves the whole cluster this is the right to be anybody who has a service account.
+/// Kubernetes has no narrower one, such as for one audience; the host itself never asks for a token without.
+fn service_account_tokens() -> [Value; 2] {
+    [
+        json!({ "apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"] }),
+        json!({ "apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get"] }),
+    ]
+}
+
+/// Tokens of the operator's own account, for plugins that are granted one. It is this account already.
+fn own_token() -> Value {
+    json!({ "apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": [NAME] })
 }
 
 fn events() -> Value {
@@ -255,6 +283,7 @@ mod tests {
     fn documents_for(list_secrets: bool, namespaces: &[&str]) -> Vec<Value> {
         let scope = Scope {
             list_secrets,
+            service_account_tokens: false,
             namespaces: namespaces.iter().map(ToString::to_string).collect(),
         };
         serde_saphyr::from_multiple(&manifests(&scope).unwrap()).unwrap()
@@ -321,10 +350,54 @@ mod tests {
             json!([
                 { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"] },
                 { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] },
+                { "apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": ["keyhole"] },
             ])
         );
         let told = json!({ "name": "WATCHED_NAMESPACES", "value": "team-a,team-b" });
         assert!(manifest_environment(&documents).contains(&told));
+    }
+
+    /// The rules about service accounts, by the namespace of their role; nothing for the cluster.
+    fn about_accounts(tokens: bool, namespaces: &[&str]) -> Vec<(Value, Value)> {
+        let scope = Scope {
+            list_secrets: true,
+            service_account_tokens: tokens,
+            namespaces: namespaces.iter().map(ToString::to_string).collect(),
+        };
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&manifests(&scope).unwrap()).unwrap();
+        let mut found = Vec::new();
+        for document in documents {
+            for rule in document["rules"].as_array().into_iter().flatten() {
+                if rule["resources"][0].as_str().unwrap().starts_with("serviceaccounts") {
+                    found.push((document["metadata"]["namespace"].clone(), rule.clone()));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn without_the_flag_the_operator_can_make_tokens_of_its_own_account_alone() {
+        for namespaces in [&[][..], &["team-a"]] {
+            let own = json!({ "apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": ["keyhole"] });
+            assert_eq!(about_accounts(false, namespaces), [(json!("keyhole-system"), own)]);
+        }
+    }
+
+    #[test]
+    fn with_the_flag_tokens_can_be_made_where_the_operator_serves_and_nowhere_else() {
+        let places = |namespaces: &[&str]| -> Vec<Value> {
+            let found = about_accounts(true, namespaces);
+            let any = found.into_iter().filter(|(_, rule)| rule["resourceNames"].is_null());
+            any.map(|(place, _)| place).collect()
+        };
+        assert_eq!(places(&[]), [Value::Null, Value::Null]);
+        assert_eq!(places(&["team-a"]), [json!("team-a"), json!("team-a")]);
+        let verbs: Vec<_> = about_accounts(true, &["team-a"])
+            .into_iter()
+            .map(|(_, rule)| (rule["resources"][0].clone(), rule["verbs"].clone()))
+            .collect();
+        assert!(verbs.contains(&(json!("serviceaccounts"), json!(["get"]))), "{verbs:?}");
     }
 
     #[test]

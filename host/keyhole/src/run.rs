@@ -11,13 +11,14 @@ use keyhole_controller::plan::Defaults;
 use keyhole_controller::planner::PlannerConfig;
 use keyhole_controller::roster::NamespaceFiles;
 use keyhole_controller::{Config, Controller, ObjectMetrics, RosterConfig};
+use keyhole_identity::ClusterCredentials;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
 use crate::args::{Namespaces, OperatorArgs, PermissionArgs, RunArgs, ValueArgs};
-use crate::host::{self, Host};
+use crate::host::{self, Host, InCluster};
 use crate::observe::{Calls, EngineGauges};
 use crate::{kes_environment, logs, stop};
 
@@ -82,8 +83,19 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
     let operate = async {
         let cluster = cluster::connect().await?;
         let namespace = operator.own_namespace();
-        let files = Arc::new(NamespaceFiles::new(cluster.client.clone(), Arc::clone(&namespace)));
-        let host = Host::start(engine, &aws, &plugins, cluster.addresses, Some(observer), Some(files)).await?;
+        let in_cluster = InCluster {
+            files: Arc::new(NamespaceFiles::new(cluster.client.clone(), Arc::clone(&namespace))),
+            credentials: ClusterCredentials::new(cluster.client.clone(), &namespace),
+        };
+        let host = Host::start(
+            engine,
+            &aws,
+            &plugins,
+            cluster.addresses,
+            Some(observer),
+            Some(in_cluster),
+        )
+        .await?;
         tracing::info!(
             region = host.region,
             backend_types = host.plugins.backend_types().join(","),

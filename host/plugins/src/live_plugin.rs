@@ -64,6 +64,8 @@ pub struct Rules {
     pub settings: Map<String, Json>,
     /// Whether the host signs AWS requests of this plugin: then settings need a region.
     pub signs_aws: bool,
+    /// Whether objects may name a service account of their namespace.
+    pub service_accounts: bool,
     /// Whether one call may serve several namespaces.
     pub shares_batches: bool,
     /// Calls that may run at once.
@@ -218,6 +220,22 @@ impl LivePlugin {
     #[must_use]
     pub fn signs_aws(&self) -> bool {
         self.rules.signs_aws
+    }
+
+    /// Whether objects may name a service account of their namespace.
+    #[must_use]
+    pub fn takes_service_accounts(&self) -> bool {
+        self.rules.service_accounts
+    }
+
+    /// The roles among the settings that an object gives.
+    pub fn roles_in_settings<'a>(&'a self, given: &'a Map<String, Json>) -> impl Iterator<Item = String> + 'a {
+        self.settings.roles(given)
+    }
+
+    /// The roles among the options that an entry of an object gives.
+    pub fn roles_in_options<'a>(&'a self, given: &'a Map<String, Json>) -> impl Iterator<Item = String> + 'a {
+        self.options.roles(given)
     }
 
     /// Calls that may run at once. At least 1.

@@ -82,6 +82,7 @@ impl Loader {
             defaults: self.defaults.clone(),
             settings: spec.settings.clone(),
             signs_aws: !spec.grant.aws.is_empty(),
+            service_accounts: spec.grant.service_accounts,
             shares_batches: spec.shares_batches,
             concurrent_calls: spec.grant.limits.concurrent_calls,
             backend_types: spec.backend_types.clone(),

@@ -6,7 +6,7 @@
 //! followed here and counted: only local ones, no cycles, at most [`MAX_NODES`] nodes. Patterns run in
 //! an engine that takes linear time, and documents above [`MAX_DOCUMENT`] bytes are not looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value as Json};
@@ -30,6 +30,9 @@ const REFUSED: [&str; 6] = [
     "$dynamicAnchor",
     "$vocabulary",
 ];
+
+/// KES's names of roles.
+const ROLES: [&str; 2] = ["roleArn", "vaultRole"];
 
 /// Why a plugin's schema cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +71,8 @@ pub struct Violation {
 #[derive(Debug)]
 pub struct Schema {
     properties: BTreeMap<String, Scope>,
+    /// Properties of the top level whose value is a role.
+    roles: BTreeSet<String>,
     validator: Validator,
 }
 
@@ -85,9 +90,10 @@ impl Schema {
             nodes: 0,
             patterns: 0,
             properties: BTreeMap::new(),
+            roles: BTreeSet::new(),
         };
         walk.visit(&schema, 0, true)?;
-        let properties = walk.properties;
+        let (properties, roles) = (walk.properties, walk.roles);
         let patterns = PatternOptions::regex()
             .size_limit(MAX_PATTERN)
             .dfa_size_limit(MAX_PATTERN);
@@ -97,13 +103,28 @@ impl Schema {
             .with_pattern_options(patterns)
             .build(&schema)
             .map_err(|error| SchemaError::Invalid(cut(&error.to_string())))?;
-        Ok(Self { properties, validator })
+        Ok(Self {
+            properties,
+            roles,
+            validator,
+        })
     }
 
     /// Who may set the property; `None` when the schema does not name it.
     #[must_use]
     pub fn scope(&self, property: &str) -> Option<Scope> {
         self.properties.get(property).copied()
+    }
+
+    /// The roles that an object asks for with these members: the values of properties that the schema marks
+    /// with `"x-keyhole-claim": "role"`, and of those that are called as KES's roles, marked or not. What the
+    /// schema does not name reaches no plugin.
+    pub fn roles<'a>(&'a self, given: &'a Map<String, Json>) -> impl Iterator<Item = String> + 'a {
+        given
+            .iter()
+            .filter(|(name, _)| self.properties.contains_key(*name))
+            .filter(|(name, _)| ROLES.contains(&name.as_str()) || self.roles.contains(*name))
+            .flat_map(|(_, value)| texts(value))
     }
 
     /// The names of all properties of the top level.
@@ -155,6 +176,7 @@ struct Walk<'a> {
     nodes: usize,
     patterns: usize,
     properties: BTreeMap<String, Scope>,
+    roles: BTreeSet<String>,
 }
 
 impl<'a> Walk<'a> {
@@ -206,6 +228,10 @@ impl<'a> Walk<'a> {
         };
         for (name, schema) in properties {
             if top {
+                // Named in several branches: marked in one of them is marked.
+                if schema.get("x-keyhole-claim").and_then(Json::as_str) == Some("role") {
+                    self.roles.insert(name.clone());
+                }
                 let opened = schema.get("x-keyhole-scope").and_then(Json::as_str) == Some("object");
                 let scope = if opened { Scope::Object } else { Scope::Administrator };
                 // Named in several branches: the strictest holds.
@@ -246,6 +272,17 @@ impl<'a> Walk<'a> {
         let visited = self.visit(target, depth + 1, top);
         self.open.pop();
         visited
+    }
+}
+
+/// Every text in a value; what is neither text nor a list is taken as it is written.
+fn texts(value: &Json) -> Vec<String> {
+    match value {
+        Json::Null => Vec::new(),
+        Json::String(text) if text.is_empty() => Vec::new(),
+        Json::String(text) => vec![text.clone()],
+        Json::Array(items) => items.iter().flat_map(texts).collect(),
+        other => vec![other.to_string()],
     }
 }
 

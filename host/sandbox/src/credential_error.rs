@@ -62,6 +62,16 @@ pub enum CredentialError {
         /// Whether this may pass by itself.
         transient: bool,
     },
+    /// The API server did not give the service account.
+    #[error("service account {account} cannot be read: {why}")]
+    AccountUnreadable {
+        /// Namespace and name.
+        account: String,
+        /// What went wrong and what to do.
+        why: String,
+        /// Whether this may pass by itself.
+        transient: bool,
+    },
     /// There is nothing to ask.
     #[error("credentials of plugins come from a cluster, and there is none here")]
     NoCluster,
@@ -72,7 +82,9 @@ impl CredentialError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::SecretUnreadable { transient, .. } | Self::NoToken { transient, .. } => *transient,
+            Self::SecretUnreadable { transient, .. }
+            | Self::NoToken { transient, .. }
+            | Self::AccountUnreadable { transient, .. } => *transient,
             Self::SecretMissing { .. } | Self::KeyMissing { .. } | Self::NoHeaderValue { .. } | Self::NoCluster => {
                 false
             }

@@ -11,6 +11,7 @@
 //! address literal), AWS endpoint, region and action, all before anything is waited for, so that a
 //! refusal takes microseconds; then the body is collected and signed; then the connector resolves the
 //! name, checks each address and connects to one that passed, with no second look-up in between.
+//! Credentials are put on a request last, when it is decided where it goes.
 
 mod address;
 mod aws;
@@ -21,6 +22,7 @@ mod connect;
 mod destination;
 pub mod endpoints;
 mod exchange;
+pub(crate) mod headers;
 mod network;
 mod policy;
 mod proxy;

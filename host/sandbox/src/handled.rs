@@ -17,38 +17,39 @@ const RESERVED: usize = 32;
 
 /// The list. Clones share it: the call's exchanges write here too.
 #[derive(Clone, Default)]
-pub(crate) struct Handled(Arc<Mutex<Vec<SecretBytes>>>);
+pub(crate) struct Handled(Arc<Mutex<Vec<(SecretBytes, bool)>>>);
 
 impl Handled {
     /// Remembers a secret that the guest now has. `false` when there are too many to keep track of.
     pub(crate) fn note(&self, secret: &SecretBytes) -> bool {
-        self.add(secret, MOST - RESERVED)
+        self.add(secret, false, MOST - RESERVED)
     }
 
     /// Remembers a credential that the host puts on a request.
     pub(crate) fn note_applied(&self, secret: &SecretBytes) -> bool {
-        self.add(secret, MOST)
+        self.add(secret, true, MOST)
     }
 
-    fn add(&self, secret: &SecretBytes, most: usize) -> bool {
+    fn add(&self, secret: &SecretBytes, applied: bool, most: usize) -> bool {
         self.with(|secrets| {
-            if secrets.iter().any(|known| known == secret) {
+            if let Some((_, known)) = secrets.iter_mut().find(|(known, _)| known == secret) {
+                *known |= applied;
                 return true;
             }
             let room = secrets.len() < most;
             if room {
-                secrets.push(secret.clone());
+                secrets.push((secret.clone(), applied));
             }
             room
         })
     }
 
-    /// All of them, leaving none.
-    pub(crate) fn take(&self) -> Vec<SecretBytes> {
+    /// All of them, with whether the host put them on a request; leaves none.
+    pub(crate) fn take(&self) -> Vec<(SecretBytes, bool)> {
         self.with(std::mem::take)
     }
 
-    fn with<R>(&self, work: impl FnOnce(&mut Vec<SecretBytes>) -> R) -> R {
+    fn with<R>(&self, work: impl FnOnce(&mut Vec<(SecretBytes, bool)>) -> R) -> R {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -68,7 +69,10 @@ mod tests {
         assert_eq!(noted, MOST - RESERVED);
         assert!(handled.note(&secret(0)), "a known one takes no room");
         assert!(handled.note_applied(&"header".to_owned().into()));
-        assert!(handled.take().contains(&"header".to_owned().into()));
+        assert!(handled.note_applied(&secret(1)));
+        let all = handled.take();
+        assert!(all.contains(&("header".to_owned().into(), true)));
+        assert!(all.contains(&(secret(0), false)) && all.contains(&(secret(1), true)));
         assert!(handled.take().is_empty());
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use keyhole_core::limits::Limits;
-use keyhole_core::mask::Mask;
+use keyhole_core::mask::{Mask, SHORTEST};
 use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, Outcome, PluginId, Selector, StoreError, StoreErrorKind};
 use serde_json::json;
@@ -18,6 +18,7 @@ use crate::call::{Call, Export, PlannedRequest, Problem};
 use crate::component::Component;
 use crate::credentials::{CallCredentials, CallSecrets, Exposed, exposed};
 use crate::description::Description;
+use crate::egress::headers::holds;
 use crate::egress::{CallEgress, Policy};
 use crate::engine::Engine;
 use crate::grant::Grant;
@@ -191,6 +192,7 @@ impl Plugin {
         let key = || ScopeKey {
             identity: call.identity.clone(),
             settings: call.settings.clone(),
+            namespace: call.namespace.clone(),
         };
         let scope = inner.uses_sessions.then(key);
         let turn = match &scope {
@@ -203,7 +205,8 @@ impl Plugin {
             network: Network::Open(CallEgress::new(
                 Arc::clone(&inner.policy),
                 call,
-                Arc::clone(&inner.ports.sessions),
+                &inner.ports,
+                handled.clone(),
             )),
             secrets: CallSecrets {
                 sessions: scope.clone().map(|scope| (inner.sessions.clone(), scope)),
@@ -229,7 +232,7 @@ impl Plugin {
             })
             .await;
         if let Some(tap) = inner.policy.tap() {
-            remains.handled.iter().for_each(|secret| tap.handled(secret));
+            remains.handled.iter().for_each(|(secret, _)| tap.handled(secret));
         }
         let outcomes = self.conclude(returned, &remains, requests);
         if let Some(scope) = &scope {
@@ -273,7 +276,10 @@ impl Plugin {
             Ok(Ok(raw)) => {
                 let answer = Answer::take(raw);
                 let mask = remains.mask_with(&answer);
-                let outcomes = answer.check(requests, &runner.limits).map(|()| answer.cleaned(&mask));
+                let outcomes = answer
+                    .check(requests, &runner.limits)
+                    .and_then(|()| remains.check_values(&answer))
+                    .map(|()| answer.cleaned(&mask));
                 (
                     outcomes.map(|outcomes| outcomes.into_iter().map(|outcome| corrected(outcome, host)).collect()),
                     mask,
@@ -371,10 +377,31 @@ impl Remains {
     /// Hides the session entries and credentials that the call had.
     fn mask(&self) -> Mask {
         let mut mask = Mask::default();
-        for secret in &self.handled {
+        for (secret, _) in &self.handled {
             mask.add(secret);
         }
         mask
+    }
+
+    /// Refuses an answer with a credential that the host put on a request: the store echoed it, and who asked
+    /// may well have been a tenant who knows a page that does so.
+    fn check_values(&self, answer: &Answer) -> Result<(), CallError> {
+        let applied = self
+            .handled
+            .iter()
+            .filter(|(_, applied)| *applied)
+            .map(|(secret, _)| secret);
+        let long: Vec<_> = applied.filter(|secret| secret.len() >= SHORTEST).collect();
+        let echoed = !long.is_empty()
+            && answer
+                .values()
+                .any(|value| long.iter().any(|secret| holds(value.bytes.expose(), secret.expose())));
+        match echoed {
+            true => Err(CallError::Protocol(
+                "its answer repeats a credential that the host put on a request".to_owned(),
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Hides the values of the answer as well. Empty where nothing was said: values are parsed to find

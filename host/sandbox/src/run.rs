@@ -63,8 +63,8 @@ pub(crate) struct Remains {
     pub(crate) returned: bool,
     /// What the host recorded of its exchanges.
     pub(crate) verdict: Option<CallError>,
-    /// Session entries and credentials that it had.
-    pub(crate) handled: Vec<SecretBytes>,
+    /// Session entries and credentials that it had, and whether the host put them on a request.
+    pub(crate) handled: Vec<(SecretBytes, bool)>,
     pub(crate) output: Output,
     pub(crate) stats: CallStats,
 }

@@ -1,7 +1,7 @@
 //! What plugins earned by logging in, kept between calls.
 //!
 //! Instances live for one call, so a login token would be lost each time. The store keeps it for the
-//! next call of the same plugin file with the same identity and settings, in memory, bounded in every
+//! next call of the same plugin file with the same identity, settings and namespace, in memory, bounded in every
 //! direction, overwritten with zeros when it goes.
 //!
 //! A hundred calls that start together would still make a hundred logins. So while nothing is known to
@@ -35,6 +35,9 @@ const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct ScopeKey {
     pub(crate) identity: Identity,
     pub(crate) settings: JsonText,
+    /// The namespace of calls that serve one only. Without it a hostile plugin could keep one tenant's value
+    /// here and answer another tenant with it.
+    pub(crate) namespace: Option<Arc<str>>,
 }
 
 /// Why an entry was not stored.

@@ -258,6 +258,13 @@ mod tests {
     }
 
     #[test]
+    fn a_key_does_not_become_another_member_of_a_json_body() {
+        let template = r#"{"{key}": "", "admin": false}"#;
+        assert_eq!(json_body(template, "app").unwrap(), r#"{"app": "", "admin": false}"#);
+        assert_eq!(json_body(template, "admin"), None);
+    }
+
+    #[test]
     fn a_key_stays_a_field_of_a_form() {
         assert_eq!(form_body("name={key}&raw=1", "a&admin=1"), "name=a%26admin%3D1&raw=1");
     }

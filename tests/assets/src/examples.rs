@@ -14,6 +14,7 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
 use crate::cache::{Lock, root};
+use crate::python::PythonEnvironment;
 use crate::run::run;
 
 /// Where ready components are, as `example-NAME.wasm`, in place of what the cache has.
@@ -22,7 +23,8 @@ pub const READY: &str = "KEYHOLE_EXAMPLES_DIR";
 /// The root of the project.
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const NODE_LOCK: &[u8] = include_bytes!("../../../plugins/examples/javascript/package-lock.json");
-const PYTHON_LOCK: &[u8] = include_bytes!("../../../plugins/examples/python/requirements.txt");
+/// One package of an exact version.
+const PYTHON_LOCK: &str = include_str!("../../../plugins/examples/python/requirements.txt");
 
 /// What is not part of an example's sources.
 const BY_PRODUCTS: [&str; 6] = ["dist", "node_modules", ".venv", "__pycache__", "target", "bindings"];
@@ -115,7 +117,9 @@ impl Example {
         copy(&self.sources(), &folder)?;
         copy(&Path::new(PROJECT).join("wit"), &begun.join("wit"))?;
         match self {
-            Self::Python => run(Command::new(python()?).arg("build.py").current_dir(&folder))?,
+            Self::Python => run(Command::new(PythonEnvironment::ensure(PYTHON_LOCK.trim())?.python())
+                .arg("build.py")
+                .current_dir(&folder))?,
             Self::JavaScript | Self::Go => {
                 symlink(node_modules()?, folder.join("node_modules"))?;
                 let mut build = Command::new("npm");
@@ -148,28 +152,6 @@ fn node_modules() -> anyhow::Result<PathBuf> {
         fs::write(folder.join("complete"), "")?;
     }
     Ok(modules)
-}
-
-/// The Python of an environment with componentize-py. 80 MB.
-fn python() -> anyhow::Result<PathBuf> {
-    let name = format!("componentize-{}", short(Sha256::new_with_prefix(PYTHON_LOCK)));
-    let folder = root()?.join("python").join(name);
-    let python = folder.join("bin/python");
-    let _lock = Lock::of(&folder)?;
-    if !folder.join("complete").is_file() {
-        // Environments hold absolute paths: made in place, and marked at the very end.
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
-            .context("cannot create a virtual environment (Debian and Ubuntu have it in python3-venv)")?;
-        let mut install = Command::new(&python);
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-        run(install.arg(Example::Python.sources().join("requirements.txt")))
-            .context("cannot install componentize-py")?;
-        fs::write(folder.join("complete"), PYTHON_LOCK)?;
-    }
-    Ok(python)
 }
 
 fn short(hash: Sha256) -> String {

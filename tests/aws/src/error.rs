@@ -18,6 +18,8 @@ pub enum Refusal {
     Skew(String),
     /// Another region, service or date than the request's.
     Scope(String),
+    /// The token of a web identity is not one that STS takes.
+    Token(AwsError),
     /// A header that must be signed is not.
     Unsigned(String),
     /// The signature is not the one that we compute. The text is for the request log alone.
@@ -80,6 +82,7 @@ impl Refusal {
         const TOKEN: &str = "The security token included in the request is invalid.";
         const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
         let (json_code, query_code, message) = match self {
+            Self::Token(error) => return error.clone(),
             Self::MissingToken => (
                 "MissingAuthenticationTokenException",
                 "MissingAuthenticationToken",

@@ -54,9 +54,9 @@ impl Key {
     }
 }
 
-/// All keys by access key id.
+/// All keys by access key id, and the tokens of web identities that were shown.
 #[derive(Default)]
-pub struct Keyring(BTreeMap<String, Key>);
+pub struct Keyring(BTreeMap<String, Key>, Vec<String>);
 
 impl Keyring {
     pub fn find(&self, access_key_id: &str) -> Option<&Key> {
@@ -111,6 +111,13 @@ impl Keyring {
         (credentials, principal, expires)
     }
 
+    /// Remembers a token of a web identity.
+    pub fn shown(&mut self, token: &str) {
+        if !token.is_empty() && !self.1.iter().any(|known| known == token) {
+            self.1.push(token.to_owned());
+        }
+    }
+
     /// Ends every session now; users' keys stay.
     pub fn expire_sessions(&mut self, now: Timestamp) {
         for key in self.0.values_mut().filter(|key| key.token.is_some()) {
@@ -118,12 +125,13 @@ impl Keyring {
         }
     }
 
-    /// Everything that must never be seen outside a signature: secret keys and session tokens.
+    /// Everything that must never be seen outside a request: secret keys, session tokens, tokens of web identities.
     pub fn secrets(&self) -> Vec<String> {
         self.0
             .values()
             .flat_map(|key| [Some(key.secret.clone()), key.token.clone()])
             .flatten()
+            .chain(self.1.iter().cloned())
             .collect()
     }
 }

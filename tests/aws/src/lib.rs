@@ -36,6 +36,7 @@ mod socket;
 mod state;
 mod sts;
 mod system_manager;
+mod web_identity;
 
 pub use client::FakeAwsClient;
 pub use control::ParameterSeed;

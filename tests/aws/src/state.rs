@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::body::FaultyBody;
-use crate::error::AwsError;
+use crate::error::{AwsError, Refusal};
 use crate::fault::{Effect, Faults, Throttles};
 use crate::keyring::{Keyring, Principal, random};
 use crate::ledger::{Ledger, RequestRecord};
@@ -124,9 +124,16 @@ impl Inner {
         let input = Input::read(request, service);
         let (operation, resources) = (input.operation(request), input.resources());
         let claim = Claim::parse(request.headers);
-        let verified = claim
-            .clone()
-            .and_then(|claim| verify(request, &claim, &self.keyring, now));
+        let unsigned = match &input {
+            Input::Form(form) if operation == sts::WEB_IDENTITY => Some(sts::who_shows(form, &mut self.keyring, now)),
+            _ => None,
+        };
+        let verified = match unsigned {
+            Some(shown) => shown.map_err(Refusal::Token),
+            None => claim
+                .clone()
+                .and_then(|claim| verify(request, &claim, &self.keyring, now)),
+        };
         let claim = claim.unwrap_or_default();
         let number = self.ledger.open(RequestRecord {
             operation: operation.clone(),
@@ -138,7 +145,7 @@ impl Inner {
             version_stage: input.text("VersionStage"),
             version_id: input.text("VersionId"),
             error: None,
-            refusal: verified.as_ref().err().map(crate::error::Refusal::reason),
+            refusal: verified.as_ref().err().map(Refusal::reason),
             status: 0,
             headers: request.headers.keys().map(|name| name.as_str().to_owned()).collect(),
         });

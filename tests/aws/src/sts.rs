@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::error::AwsError;
 use crate::keyring::{Keyring, Principal, random};
 use crate::policy::Deny;
+use crate::web_identity::WebIdentity;
 
 /// What STS knows beside the keys.
 pub struct Rules<'a> {
@@ -17,6 +18,16 @@ pub struct Rules<'a> {
     pub lifetime: Option<Duration>,
     /// Roles that only these principals may assume, by role ARN.
     pub trust: &'a BTreeMap<String, String>,
+}
+
+/// The one operation that nobody signs: its token proves who asks.
+pub const WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
+
+/// Who shows a token.
+pub fn who_shows(form: &Form, keyring: &mut Keyring, now: Timestamp) -> Result<Principal, AwsError> {
+    let token = form.get("WebIdentityToken").map(String::as_str).unwrap_or_default();
+    keyring.shown(token);
+    Ok(WebIdentity::of(token, now)?.principal())
 }
 
 /// The form of a query request.
@@ -36,6 +47,7 @@ pub fn run(
 ) -> Result<String, AwsError> {
     match form.get("Action").map(String::as_str) {
         Some("AssumeRole") => assume_role(form, keyring, caller, rules, now),
+        Some(WEB_IDENTITY) => assume_with_token(form, keyring, caller, rules, now),
         Some("GetCallerIdentity") => Ok(document(
             "GetCallerIdentity",
             &format!(
@@ -62,6 +74,76 @@ fn assume_role(
     rules: &Rules<'_>,
     now: Timestamp,
 ) -> Result<String, AwsError> {
+    let Wanted {
+        role,
+        session_name,
+        seconds,
+    } = wanted(form)?;
+    let denied = rules
+        .denials
+        .iter()
+        .any(|deny| deny.hits(caller, "sts:AssumeRole", &[role]));
+    let distrusted = rules.trust.get(role).is_some_and(|trusted| !caller.is(trusted));
+    if denied || distrusted {
+        let mut error = AwsError::denied(false, &caller.arn, "sts:AssumeRole", Some(role));
+        error.message = format!(
+            "User: {} is not authorized to perform: sts:AssumeRole on resource: {role}",
+            caller.arn
+        );
+        return Err(error);
+    }
+    let lifetime = rules.lifetime.unwrap_or(Duration::from_secs(seconds));
+    Ok(document(
+        "AssumeRole",
+        &minted(keyring, role, session_name, now, lifetime),
+    ))
+}
+
+fn assume_with_token(
+    form: &Form,
+    keyring: &mut Keyring,
+    caller: &Principal,
+    rules: &Rules<'_>,
+    now: Timestamp,
+) -> Result<String, AwsError> {
+    let Wanted {
+        role,
+        session_name,
+        seconds,
+    } = wanted(form)?;
+    let denied = rules
+        .denials
+        .iter()
+        .any(|deny| deny.hits(caller, "sts:AssumeRoleWithWebIdentity", &[role]));
+    let distrusted = rules.trust.get(role).is_some_and(|trusted| !caller.is(trusted));
+    if denied || distrusted {
+        let mut error = AwsError::denied(false, &caller.arn, "sts:AssumeRoleWithWebIdentity", Some(role));
+        "Not authorized to perform sts:AssumeRoleWithWebIdentity".clone_into(&mut error.message);
+        return Err(error);
+    }
+    let token = form.get("WebIdentityToken").map(String::as_str).unwrap_or_default();
+    let identity = WebIdentity::of(token, now)?;
+    let lifetime = rules.lifetime.unwrap_or(Duration::from_secs(seconds));
+    let session = minted(keyring, role, session_name, now, lifetime);
+    Ok(document(
+        WEB_IDENTITY,
+        &format!(
+            "<SubjectFromWebIdentityToken>{}</SubjectFromWebIdentityToken><Audience>sts.amazonaws.com</Audience>\
+             <Provider>{}</Provider>{session}",
+            escape(&identity.subject),
+            escape(&identity.issuer),
+        ),
+    ))
+}
+
+/// What both ways to a role have in common.
+struct Wanted<'a> {
+    role: &'a str,
+    session_name: &'a str,
+    seconds: u64,
+}
+
+fn wanted(form: &Form) -> Result<Wanted<'_>, AwsError> {
     let parameter = |name: &str| {
         let missing = || {
             AwsError::client(
@@ -88,35 +170,26 @@ fn assume_role(
             format!("1 validation error detected: Value '{asked}' at 'durationSeconds' failed to satisfy constraint"),
         ));
     }
-    let denied = rules
-        .denials
-        .iter()
-        .any(|deny| deny.hits(caller, "sts:AssumeRole", &[role]));
-    let distrusted = rules.trust.get(role).is_some_and(|trusted| !caller.is(trusted));
-    if denied || distrusted {
-        let mut error = AwsError::denied(false, &caller.arn, "sts:AssumeRole", Some(role));
-        error.message = format!(
-            "User: {} is not authorized to perform: sts:AssumeRole on resource: {role}",
-            caller.arn
-        );
-        return Err(error);
-    }
-    let lifetime = rules.lifetime.unwrap_or(Duration::from_secs(asked));
+    Ok(Wanted {
+        role,
+        session_name,
+        seconds: asked,
+    })
+}
+
+fn minted(keyring: &mut Keyring, role: &str, session_name: &str, now: Timestamp, lifetime: Duration) -> String {
     let (credentials, principal, expires) = keyring.mint(role, session_name, now, lifetime);
-    Ok(document(
-        "AssumeRole",
-        &format!(
-            "<AssumedRoleUser><AssumedRoleId>{}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser>\
-             <Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
-             <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>",
-            escape(&principal.user_id),
-            escape(&principal.arn),
-            credentials.access_key_id,
-            credentials.secret_access_key,
-            credentials.session_token.unwrap_or_default(),
-            expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        ),
-    ))
+    format!(
+        "<AssumedRoleUser><AssumedRoleId>{}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser>\
+         <Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
+         <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>",
+        escape(&principal.user_id),
+        escape(&principal.arn),
+        credentials.access_key_id,
+        credentials.secret_access_key,
+        credentials.session_token.unwrap_or_default(),
+        expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
 }
 
 /// An error in the XML of the query protocol.

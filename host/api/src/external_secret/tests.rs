@@ -217,11 +217,6 @@ fn fields_that_are_not_served_are_named() {
         of(
             json!({ "template": { "immutable": true }, "target": { "onImmutable": "Recreate" }, "rollout": [{ "kind": "Deployment", "name": "d" }], "serviceAccountName": "s" })
         ),
-        [
-            "spec.template",
-            "spec.target.onImmutable",
-            "spec.rollout",
-            "spec.serviceAccountName"
-        ]
+        ["spec.template", "spec.target.onImmutable", "spec.rollout"]
     );
 }

@@ -79,7 +79,6 @@ fn what_is_not_served_is_marked() {
         "spec.target.creationPolicy",
         "spec.target.onImmutable",
         "spec.rollout",
-        "spec.serviceAccountName",
     ];
     assert_eq!(unserved, wanted);
 }

@@ -183,6 +183,7 @@ impl CallObserver for Stats {
 
 pub fn role() -> Identity {
     Identity {
+        account: None,
         role: Some(ROLE.parse().unwrap()),
         namespace_tag: None,
     }

@@ -54,11 +54,12 @@ fn map(value: Json) -> Map<String, Json> {
     value.as_object().unwrap().clone()
 }
 
-/// `aws` signs and mixes namespaces, as the built-in plugins do; `other` does neither.
+/// `aws` signs, mixes namespaces, as the built-in plugins do, and takes service accounts; `other` does none
+/// of it, and takes roles.
 pub(crate) fn live_set(table: &Arc<Table>) -> LiveSet {
     let plugins = LiveSet::default();
     for (name, aws) in [("aws", true), ("other", false)] {
-        let description = Description {
+        let mut description = Description {
             name: name.into(),
             version: "1.0.0".into(),
             backend_types: vec![BackendType {
@@ -69,14 +70,28 @@ pub(crate) fn live_set(table: &Arc<Table>) -> LiveSet {
                 "region": {"type": "string", "x-keyhole-scope": "object"},
                 "mount": {"type": "string", "x-keyhole-scope": "object"},
             }})),
-            options_schema: map(json!({"properties": {"versionStage": {"type": "string"}}})),
+            options_schema: map(json!({"properties": {
+                "versionStage": {"type": "string"},
+                "as": {"type": "string", "x-keyhole-claim": "role"},
+            }})),
             hosts: vec![],
             credentials: vec![],
             max_batch: NonZeroU32::new(20).unwrap(),
             metadata: Map::new(),
         };
+        if !aws {
+            let object = json!({"x-keyhole-scope": "object"});
+            let roles = json!({
+                "vaultRole": object,
+                "roleArn": object,
+                "tenant": {"x-keyhole-scope": "object", "x-keyhole-claim": "role"},
+            });
+            let properties = description.settings_schema["properties"].as_object_mut().unwrap();
+            properties.extend(map(roles));
+        }
         let rules = Rules {
             signs_aws: aws,
+            service_accounts: aws,
             shares_batches: aws,
             concurrent_calls: 4,
             ..Rules::default()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyhole_api::{ExternalSecret, unserved_fields};
-use keyhole_core::{Failure, GroupKey, Identity, Leniency, Reason, RoleArn};
+use keyhole_core::{Failure, GroupKey, Identity, Leniency, Reason, RoleArn, ServiceAccount};
 use keyhole_plugins::{LivePlugin, LiveSet};
 
 use super::admission::Admission;
@@ -70,6 +70,7 @@ pub fn plan_object(object: &ExternalSecret, plugins: &LiveSet, defaults: &Defaul
     }
     match (found, interval) {
         (Some((plugin, settings, identity, items)), Some(interval)) if failures.is_empty() => {
+            let claims = claims(spec, &plugin);
             let group = GroupKey {
                 plugin: plugin.id().clone(),
                 region: plugin.region(&settings),
@@ -92,7 +93,7 @@ pub fn plan_object(object: &ExternalSecret, plugins: &LiveSet, defaults: &Defaul
                 interval,
                 secret_type: object.secret_type().to_owned(),
                 leniency: defaults.leniency,
-                claims: Arc::new(claims(spec)),
+                claims: Arc::new(claims),
             }))
         }
         _ => Err(failures),
@@ -138,7 +139,9 @@ fn interval(object: &ExternalSecret, defaults: &Defaults) -> Result<Option<Durat
     }
 }
 
-/// As whom. A role on an object whose plugin speaks no AWS is left alone, as in KES.
+/// As whom. A role on an object whose plugin speaks no AWS is left alone, as in KES. The service account is
+/// always one of the object's own namespace. STS takes no session tags with a token of a service account: there
+/// the token itself says which namespace it is from.
 fn identity(
     object: &ExternalSecret,
     plugin: &LivePlugin,
@@ -154,11 +157,34 @@ fn identity(
         .map(str::parse)
         .transpose()
         .map_err(|error| Failure::new(Reason::InvalidSpec, format!("spec.roleArn: {error}")))?;
-    let tagged = role.is_some() && defaults.tag_sessions_with_namespace;
+    let account = account(object, plugin, namespace)?;
+    let tagged = role.is_some() && account.is_none() && defaults.tag_sessions_with_namespace;
     Ok(Identity {
+        account,
         role,
         namespace_tag: tagged.then(|| Arc::clone(namespace)),
     })
+}
+
+/// The service account that the object names, where the plugin's grant lets it.
+fn account(object: &ExternalSecret, plugin: &LivePlugin, namespace: &str) -> Result<Option<ServiceAccount>, Failure> {
+    const FIELD: &str = "spec.serviceAccountName";
+    let Some(name) = object
+        .spec
+        .service_account_name
+        .as_deref()
+        .filter(|name| !name.is_empty())
+    else {
+        return Ok(None);
+    };
+    if !plugin.takes_service_accounts() {
+        let message = format!("{FIELD}: plugin {} asks its store as the operator only", plugin.id());
+        return Err(Failure::new(Reason::NotPermitted, message)
+            .remedy("remove it, or ask for grant.auth.allowServiceAccounts in the BackendPlugin"));
+    }
+    ServiceAccount::new(namespace, name)
+        .map(Some)
+        .map_err(|error| Failure::new(Reason::InvalidSpec, format!("{FIELD}: {error}")))
 }
 
 #[cfg(test)]

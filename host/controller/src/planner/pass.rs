@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use keyhole_core::{CallError, Failure, Outcome, Reason, Selector, StoreError};
+use keyhole_core::{CallError, Failure, Identity, Outcome, Reason, Selector, StoreError};
 use tokio::time::Instant;
 
 use super::answer::{Fetched, Ledger};
@@ -225,6 +225,12 @@ pub(super) fn answer_of(
     }
 }
 
+/// As whom the store was asked, unless it was as the operator.
+fn whose(plan: &ObjectPlan) -> Option<String> {
+    let identity = &plan.group.identity;
+    (*identity != Identity::default()).then(|| identity.to_string())
+}
+
 /// The failure as the author of the object reads it: by which backend and, where that matters, as whom.
 fn told_to(plan: &ObjectPlan, mut failure: Failure) -> Failure {
     let concerns_identity = matches!(
@@ -233,16 +239,16 @@ fn told_to(plan: &ObjectPlan, mut failure: Failure) -> Failure {
     );
     if concerns_identity
         && !failure.kes_wording
-        && let Some(role) = &plan.group.identity.role
-        && !failure.message.contains(role.as_str())
+        && let Some(whose) = whose(plan)
+        && !failure.message.contains(&whose)
     {
-        failure.message.push_str(&format!(" (as role {role})"));
+        failure.message.push_str(&format!(" (as {whose})"));
     }
     // KES's line has no room for where it was looked for and as whom; the condition has.
     if concerns_identity && failure.kes_wording {
         let region = plan.group.region.iter().map(|region| format!(" in {region}"));
-        let role = plan.group.identity.role.iter().map(|role| format!(" as role {role}"));
-        let place: String = region.chain(role).collect();
+        let whose = whose(plan).map(|whose| format!(" as {whose}"));
+        let place: String = region.chain(whose).collect();
         if !place.is_empty() {
             failure = failure.remedy(format!("it was looked for{place}"));
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyhole_core::request::JsonText;
-use keyhole_core::{Failure, GroupKey};
+use keyhole_core::{Failure, GroupKey, Identity};
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, BreakerState, Moment, Witnesses};
@@ -29,7 +29,8 @@ pub(super) struct StoreId(u64);
 enum Place {
     Aws {
         region: Arc<str>,
-        /// Nothing for the operator's own.
+        /// Nothing for the operator's own. A service account without a role that the object names may be
+        /// anywhere, so it counts as an account of its own.
         account: Option<Box<str>>,
     },
     Settings(JsonText),
@@ -47,7 +48,7 @@ impl StoreKey {
         let place = match &group.region {
             Some(region) => Place::Aws {
                 region: Arc::clone(region),
-                account: group.identity.role.as_ref().map(|role| role.account().into()),
+                account: account(&group.identity),
             },
             None => Place::Settings(group.settings.clone()),
         };
@@ -55,6 +56,14 @@ impl StoreKey {
             plugin: Arc::clone(&group.plugin.name),
             place,
         }
+    }
+}
+
+fn account(identity: &Identity) -> Option<Box<str>> {
+    match (&identity.role, &identity.account) {
+        (Some(role), _) => Some(role.account().into()),
+        (None, Some(account)) => Some(account.to_string().into()),
+        (None, None) => None,
     }
 }
 
@@ -231,7 +240,7 @@ impl Stores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keyhole_core::{Identity, PluginId};
+    use keyhole_core::PluginId;
 
     fn group(plugin: &str, digest: &str, region: Option<&str>, role: Option<&str>, settings: &str) -> GroupKey {
         GroupKey {
@@ -242,6 +251,7 @@ mod tests {
             settings: JsonText::new(serde_json::json!({ "address": settings }).as_object().unwrap()),
             region: region.map(Into::into),
             identity: Identity {
+                account: None,
                 role: role.map(|role| role.parse().unwrap()),
                 namespace_tag: None,
             },

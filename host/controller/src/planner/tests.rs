@@ -311,6 +311,7 @@ impl Spec {
         };
         let namespace = self.apart.then(|| self.namespace.as_str().into());
         let identity = Identity {
+            account: None,
             role: self.role.map(|role| role.parse().unwrap()),
             namespace_tag: None,
         };

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use keyhole_core::CallError;
 use keyhole_core::schedule::LONGEST_BACKOFF;
 use keyhole_plugins::{CacheError, PluginError, SourceError};
+use keyhole_sandbox::LoadError;
 
 /// When to try again without anybody having changed the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +73,11 @@ pub const REASONS: &[Row] = &[
         Retry::OnChange,
     ),
     row(SCHEMA, "one of the plugin's schemas cannot be used", Retry::OnChange),
-    row(TIMED_OUT, "loading took too long", Retry::Backoff),
+    row(
+        TIMED_OUT,
+        "loading took too long, or no sandbox was free",
+        Retry::Backoff,
+    ),
     row(
         "SourceNotFound",
         "there is no such file, entry or artifact",
@@ -163,6 +169,14 @@ impl Problem {
         Self::new(INVALID_SPEC, error.to_string())
     }
 
+    /// A bug of the host, which must not look as if the plugin were loading still.
+    pub(super) fn crashed() -> Self {
+        Self::new(
+            COMPILE_FAILED,
+            "the host failed while it loaded the plugin; see its log".to_owned(),
+        )
+    }
+
     pub(super) fn timed_out(after: Duration) -> Self {
         Self::new(TIMED_OUT, format!("loading took more than {} s", after.as_secs()))
     }
@@ -186,7 +200,11 @@ impl From<&PluginError> for Problem {
         let reason = match error {
             PluginError::Source(error) => return Self::from(error),
             PluginError::Invalid(error) => return Self::invalid(error),
-            PluginError::Compile(CacheError::Load(_)) | PluginError::Load(_) => CONTRACT,
+            PluginError::Compile(CacheError::Load(error)) | PluginError::Load(error) => match error {
+                LoadError::Engine(_) | LoadError::Incompatible { .. } => COMPILE_FAILED,
+                LoadError::Describe(CallError::Host(_)) => TIMED_OUT,
+                _ => CONTRACT,
+            },
             PluginError::Compile(_) => COMPILE_FAILED,
             PluginError::Schema { .. } => SCHEMA,
         };

@@ -14,7 +14,9 @@ use k8s_openapi::api::events::v1::Event;
 use keyhole_core::{CallError, Identity, PluginId};
 use keyhole_plugins::{LivePlugin, Rules};
 use keyhole_sandbox::egress::Network;
-use keyhole_sandbox::{AwsSessions, Component, EndpointOverrides, Engine, EngineConfig, Grant, NoCredentials, Plugin, Ports};
+use keyhole_sandbox::{
+    AwsSessions, Component, EndpointOverrides, Engine, EngineConfig, Grant, NoCredentials, Plugin, Ports,
+};
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;

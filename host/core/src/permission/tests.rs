@@ -48,14 +48,14 @@ fn rules(policy: Policy, pairs: &[(&str, &str)]) -> Rules {
 
 fn keys(keys: &[&str]) -> Claims {
     Claims {
-        role: None,
+        roles: Vec::new(),
         texts: keys.iter().map(|key| Claim::Key((*key).into())).collect(),
     }
 }
 
 fn with_role(claims: Claims, role: &str) -> Claims {
     Claims {
-        role: Some(role.into()),
+        roles: vec![role.into()],
         ..claims
     }
 }
@@ -222,4 +222,19 @@ fn a_change_that_is_not_about_an_object_is_none_for_it() {
         rules(Policy::default(), &[]),
         rules(Policy::default(), &[("other", "x")])
     );
+}
+
+#[test]
+fn every_role_of_an_object_is_judged() {
+    let rules = rules(Policy::default(), &[(ROLE_ANNOTATION, "^allowed")]);
+    let of = |roles: &[&str]| Claims {
+        roles: roles.iter().map(|role| (*role).into()).collect(),
+        ..keys(&["k"])
+    };
+    assert_eq!(denied(&rules, &of(&["allowed-1", "allowed-2"])), None);
+    assert_eq!(
+        denied(&rules, &of(&["allowed-1", "other"])).as_deref(),
+        Some("namespace does not allow to assume role other")
+    );
+    assert!(!rules.same_for(&self::rules(Policy::default(), &[]), &of(&["allowed-1"])));
 }

@@ -1,5 +1,7 @@
 use super::*;
+use aws_credential_types::Credentials;
 use aws_smithy_async::time::TimeSource;
+use keyhole_core::CallError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Clone, Debug)]
@@ -17,7 +19,7 @@ impl TimeSource for Clock {
     }
 }
 
-fn cache() -> (SessionCache<String>, Clock) {
+fn cache() -> (SessionCache<String, Credentials, CallError>, Clock) {
     let clock = Clock(Arc::new(Mutex::new(
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000),
     )));

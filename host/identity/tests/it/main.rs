@@ -8,8 +8,12 @@
     reason = "tests"
 )]
 
+mod accounts;
+mod api_server;
 mod assume_role;
+mod cluster;
 mod failures;
+mod web_identity;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -58,6 +62,7 @@ fn config(aws: &FakeAws) -> IdentityConfig {
 
 fn role(arn: &str) -> Identity {
     Identity {
+        account: None,
         role: Some(arn.parse().unwrap()),
         namespace_tag: None,
     }

@@ -171,6 +171,7 @@ async fn a_call_carries_what_its_group_says() {
         region: plugin.region(&settings),
         settings,
         identity: Identity {
+            account: None,
             role: Some("arn:aws:iam::1:role/a".parse().unwrap()),
             namespace_tag: None,
         },

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use keyhole_core::{CallError, Identity};
-use keyhole_plugins::{CompileCache, Compiler, Defaults, Demands, Digest, Grant, Loader, PluginSpec, Source, Sources};
+use keyhole_plugins::{CompileCache, Compiler, Defaults, Demands, Digest, Loader, PluginSpec, Source, Sources};
 use keyhole_sandbox::egress::{EndpointOverrides, Network};
 use keyhole_sandbox::{AwsSessions, Engine, EngineConfig, NoCredentials, Pooling, Ports};
 use keyhole_test_harness::Cosign;
-use serde_json::Map;
 
 use crate::world::{component, signed_by};
 
@@ -56,12 +55,8 @@ async fn nothing_that_is_refused_is_ever_given_to_the_compiler() {
     };
     let load = async |demands: Demands| {
         let spec = PluginSpec {
-            name: "plugin".into(),
-            source: Source::File(plugin.clone()),
             demands,
-            grant: Grant::default(),
-            settings: Map::new(),
-            shares_batches: false,
+            ..PluginSpec::new("plugin", Source::File(plugin.clone()))
         };
         loader.load(&spec).await.map(|_| ())
     };

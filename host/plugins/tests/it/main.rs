@@ -1,4 +1,5 @@
-//! Sources against a real registry and what the real cosign signs; a registry that misbehaves is scripted.
+//! Sources against a real registry and what the real cosign signs; a registry that misbehaves is scripted. And what
+//! authors build, in the real sandbox.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +10,7 @@
     reason = "tests"
 )]
 
+mod authors;
 mod compiler;
 mod proxy;
 mod pulling;

@@ -17,7 +17,8 @@ use super::record::Record;
 use super::request;
 use super::tap::Listening;
 use crate::call::{Call, Exchanges};
-use crate::ports::AwsSessions;
+use crate::handled::Handled;
+use crate::ports::{AwsSessions, Credentials, Ports};
 
 /// Exchanges of one call that may be under way at once, answers being read included. The rest wait, so
 /// a guest that starts a thousand opens 16 sockets.
@@ -29,20 +30,24 @@ pub struct CallEgress {
     identity: Identity,
     region: Option<Arc<str>>,
     sessions: Arc<dyn AwsSessions>,
+    credentials: Arc<dyn Credentials>,
+    handled: Handled,
     turns: Arc<Semaphore>,
     record: Record,
     exchanges: Exchanges,
 }
 
 impl CallEgress {
-    /// The network of `call`.
+    /// The network of `call`. Credentials that are put on its requests go into `handled`.
     #[must_use]
-    pub fn new(policy: Arc<Policy>, call: &Call, sessions: Arc<dyn AwsSessions>) -> Self {
+    pub(crate) fn new(policy: Arc<Policy>, call: &Call, ports: &Ports, handled: Handled) -> Self {
         Self {
             policy,
             identity: call.identity.clone(),
             region: call.region.clone(),
-            sessions,
+            sessions: Arc::clone(&ports.sessions),
+            credentials: Arc::clone(&ports.credentials),
+            handled,
             turns: Arc::new(Semaphore::new(IN_FLIGHT)),
             record: Record::default(),
             exchanges: call.exchanges.clone(),
@@ -73,6 +78,8 @@ impl CallEgress {
             body,
             identity: self.identity.clone(),
             sessions: Arc::clone(&self.sessions),
+            credentials: Arc::clone(&self.credentials),
+            handled: self.handled.clone(),
             turns: Arc::clone(&self.turns),
             record: self.record.clone(),
             exchanges: self.exchanges.clone(),

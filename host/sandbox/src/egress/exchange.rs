@@ -19,9 +19,10 @@ use super::cause::unreachable;
 use super::network::Timeouts;
 use super::policy::{Policy, Route};
 use super::record::Record;
-use super::{request, sign};
+use super::{headers, request, sign};
 use crate::call::Exchanges;
-use crate::ports::AwsSessions;
+use crate::handled::Handled;
+use crate::ports::{AwsSessions, Credentials};
 
 /// Everything that an exchange needs from its call.
 pub(super) struct Exchange {
@@ -32,6 +33,8 @@ pub(super) struct Exchange {
     pub(super) timeouts: Timeouts,
     pub(super) identity: Identity,
     pub(super) sessions: Arc<dyn AwsSessions>,
+    pub(super) credentials: Arc<dyn Credentials>,
+    pub(super) handled: Handled,
     /// The call's turns: as many as it may have exchanges in flight.
     pub(super) turns: Arc<Semaphore>,
     pub(super) record: Record,
@@ -85,6 +88,19 @@ impl Exchange {
             }
         };
 
+        let granted = &self.route.headers;
+        let applying = headers::apply(
+            &mut head.headers,
+            granted,
+            &*self.credentials,
+            &self.identity,
+            &self.handled,
+        );
+        let applied = timeout_at(deadline, applying).await.map_err(|_| CallError::Identity {
+            message: format!("no credential for {host} within {} s", total.as_secs_f32()),
+            transient: true,
+        })??;
+
         let mut request = Request::new(body);
         *request.method_mut() = head.method;
         *request.uri_mut() = head.uri;
@@ -124,6 +140,7 @@ impl Exchange {
             return Err(too_large("response", &host, limit).into());
         }
         request::strip(&mut head.headers);
+        headers::hide(&mut head.headers, &applied);
         let hold = Hold {
             turn,
             policy: self.policy,

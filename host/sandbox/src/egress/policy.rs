@@ -21,8 +21,8 @@ use super::destination::{Destination, Host};
 use super::endpoints::EndpointOverrides;
 use super::network::Timeouts;
 use super::tap::Tap;
-use super::{aws, request, sign};
-use crate::grant::{AwsGrant, Grant};
+use super::{aws, headers, request, sign};
+use crate::grant::{AwsGrant, Grant, HeaderGrant};
 use crate::ports::Ports;
 
 pub(super) type HttpClient = Client<Connector, WasiBody>;
@@ -31,6 +31,7 @@ pub(super) type HttpClient = Client<Connector, WasiBody>;
 pub struct Policy {
     hosts: Vec<HostPattern>,
     aws: Arc<[AwsGrant]>,
+    headers: Vec<Arc<HeaderGrant>>,
     rules: Arc<AddressRules>,
     endpoints: EndpointOverrides,
     limits: Limits,
@@ -53,6 +54,9 @@ pub enum GrantError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
+    /// A header cannot be set by the host.
+    #[error("header {0}: {1}")]
+    Header(String, &'static str),
     /// An override leads nowhere.
     #[error("the endpoint override for {0} has no host")]
     Endpoint(String),
@@ -65,6 +69,8 @@ pub(super) struct Route {
     pub(super) path: PathAndQuery,
     pub(super) overridden: bool,
     pub(super) signing: Option<sign::Scope>,
+    /// What the host sets; nothing where it signs.
+    pub(super) headers: Vec<Arc<HeaderGrant>>,
 }
 
 impl Policy {
@@ -72,7 +78,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// When the grant's CA bundle cannot be used.
+    /// When the grant's CA bundle or one of its headers cannot be used.
     pub fn new(grant: &Grant, ports: &Ports) -> Result<Self, GrantError> {
         for service in &grant.aws {
             let endpoint = ports.endpoints.get(&service.service);
@@ -80,6 +86,7 @@ impl Policy {
                 return Err(GrantError::Endpoint(service.service.clone()));
             }
         }
+        headers::check_grants(&grant.headers)?;
         let rules = Arc::new(AddressRules::new(&grant.private_addresses, &ports.api_server));
         let aws: Arc<[AwsGrant]> = grant.aws.as_slice().into();
         let network = &ports.network;
@@ -88,6 +95,7 @@ impl Policy {
         Ok(Self {
             hosts: grant.hosts.clone(),
             aws,
+            headers: grant.headers.iter().cloned().map(Arc::new).collect(),
             rules,
             endpoints: ports.endpoints.clone(),
             limits: grant.limits.clone(),
@@ -146,6 +154,8 @@ impl Policy {
             }
         }
         self.check_host(&asked)?;
+        let headers = headers::of(&self.headers, &asked);
+        headers::check(head, &headers, &asked)?;
         if !self.aws.is_empty() && sign::carries_credentials(head) {
             return Err(EgressError::ForeignSignature {
                 host: asked.to_string(),
@@ -156,6 +166,7 @@ impl Policy {
             path,
             overridden: false,
             signing: None,
+            headers,
         })
     }
 
@@ -208,6 +219,7 @@ impl Policy {
                 path,
                 overridden: false,
                 signing: Some(scope),
+                headers: Vec::new(),
             }),
             Some(url) => {
                 // `Policy::new` saw that it has a host; the guest's own path is `/`, as `sign::check` saw.
@@ -218,6 +230,7 @@ impl Policy {
                     path,
                     overridden: true,
                     signing: Some(scope),
+                    headers: Vec::new(),
                 })
             }
         }

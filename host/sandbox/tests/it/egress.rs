@@ -7,6 +7,7 @@ mod bodies;
 mod connections;
 mod crowd;
 mod destinations;
+mod headers;
 mod proxy;
 mod requests;
 mod server;

@@ -20,6 +20,7 @@ async fn a_session_outlives_the_instance_in_its_own_scope_only() {
 
     let mut other = call(settings.clone());
     other.identity = Identity {
+        account: None,
         role: Some("arn:aws:iam::1:role/a".parse().unwrap()),
         namespace_tag: None,
     };
@@ -30,6 +31,22 @@ async fn a_session_outlives_the_instance_in_its_own_scope_only() {
     let outcomes = again.fetch(&call(settings), &keys(&["k"])).await.unwrap();
     assert_eq!(texts(&outcomes), ["stored Ok(())"], "another load of the plugin");
     sandbox.assert_empty();
+}
+
+#[tokio::test]
+async fn a_value_of_one_namespace_cannot_be_carried_to_another_through_the_store() {
+    let sandbox = Sandbox::new(Limits::default()).await;
+    let fetch = async |namespace: Option<&str>| {
+        let mut call = call(json!({"do": "session", "token": "t"}));
+        call.namespace = namespace.map(Into::into);
+        let outcomes = sandbox.plugin.fetch(&call, &keys(&["k"])).await.unwrap();
+        texts(&outcomes).remove(0)
+    };
+    assert_eq!(fetch(Some("a")).await, "stored Ok(())");
+    assert_eq!(fetch(Some("b")).await, "stored Ok(())", "another namespace");
+    assert_eq!(fetch(None).await, "stored Ok(())", "a call for several");
+    assert_eq!(fetch(Some("a")).await, "found t");
+    assert_eq!(fetch(None).await, "found t", "shared batches share their session");
 }
 
 #[tokio::test]

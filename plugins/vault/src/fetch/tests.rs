@@ -203,7 +203,6 @@ fn a_full_call_with_a_dead_token_stays_within_the_hosts_limit() {
     let fake = Fake::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
     fake.one(&names[0]);
     fake.revoke_all();
-    session::remove("young");
     let before = fake.asked().len();
     let outcomes = fake
         .fetch(json!({}), &names.iter().map(key).collect::<Vec<_>>())

@@ -104,6 +104,25 @@ fn a_failed_login_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_dead_token_that_cannot_be_replaced_is_forgotten() {
+    let fake = Fake::with(&["secret/data/app"]);
+    fake.one("secret/data/app");
+    fake.revoke_all();
+    let fault = (503, json!({"errors": ["Vault is sealed"]}));
+    fake.0
+        .borrow_mut()
+        .faults
+        .insert("auth/kubernetes/login".to_owned(), fault);
+    fake.one("secret/data/app");
+    for entry in [LOGIN, YOUNG, CLAIM] {
+        assert!(
+            session::get_bytes(entry).is_none(),
+            "with {entry} kept, the next calls would not take turns"
+        );
+    }
+}
+
+#[test]
 fn the_first_login_waits_for_nothing() {
     let _fake = Fake::new();
     let settings = server_settings();

@@ -10,7 +10,7 @@ use wasip2::sockets::{instance_network, ip_name_lookup, tcp_create_socket, udp_c
 
 use crate::bindings::keyhole::backend::credentials;
 use crate::bindings::keyhole::backend::session_store;
-use crate::bindings::keyhole::backend::types::{Call, Request};
+use crate::bindings::keyhole::backend::types::{Call, Content, NamedValue, Outcome, Request};
 use crate::{Outcomes, to_all};
 
 pub fn fetch(habit: &str, call: &Call, requests: &[Request]) -> Option<Outcomes> {
@@ -56,6 +56,24 @@ pub fn fetch(habit: &str, call: &Call, requests: &[Request]) -> Option<Outcomes>
         "context": call.context,
     });
     to_all(requests, &seen.to_string())
+}
+
+/// All of the guest's memory, with the token of its service account in it if it can be had.
+pub fn memory() -> Outcome {
+    let token = credentials::get("service-account-token").unwrap_or_default();
+    let end = core::arch::wasm32::memory_size(0) * (64 << 10);
+    // SAFETY: every byte below the size of the memory can be read; the address 0 is left out.
+    let bytes: Vec<u8> = (1..end)
+        .map(|at| unsafe { std::ptr::read_volatile(at as *const u8) })
+        .collect();
+    std::hint::black_box(&token);
+    let part = |(number, bytes): (usize, &[u8])| NamedValue {
+        name: number.to_string(),
+        full_name: number.to_string(),
+        content: Content::Bytes(bytes.to_vec()),
+        version: None,
+    };
+    Outcome::Values(bytes.chunks(512 << 10).enumerate().map(part).collect())
 }
 
 /// Whether a connection can so much as be begun.

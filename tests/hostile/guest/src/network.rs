@@ -1,6 +1,7 @@
 //! HTTP as no SDK would do it. `{"do": "http", "exchanges": [..]}` makes exchanges one after another, or
 //! all at once with `"at-once": true`, and answers with a JSON list of what came back. When one of them
-//! failed, the outcome is a failure of kind `"kind"`, unless `"ignore"` is set.
+//! failed, the outcome is a failure of kind `"kind"`, unless `"ignore"` is set. `"tell"` logs the list in place
+//! of answering with it; `{"do": "dump"}` answers with the guest's memory.
 //!
 //! An exchange: `method`, `scheme`, `authority`, `path`, `headers` (pairs), `body` (text) or `body-size`
 //! (so many bytes), `drip-ms` (a byte at a time, so many milliseconds apart), `unread` (leave the answer's
@@ -15,11 +16,12 @@ use wasip2::http::types::{
 };
 use wasip2::io::streams::StreamError;
 
+use crate::bindings::keyhole::backend::log::{Level, write as write_log};
 use crate::bindings::keyhole::backend::types::{ErrorKind, Request};
 use crate::{Outcomes, failed, number, to_all};
 
 pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outcomes> {
-    if habit != "http" {
+    if habit != "http" && habit != "dump" {
         return None;
     }
     let plan: Vec<&Json> = settings["exchanges"]
@@ -43,11 +45,19 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
         };
         return Some(Err(failed(kind, failure)));
     }
+    if habit == "dump" {
+        return Some(Ok(requests.iter().map(|_| crate::blindness::memory()).collect()));
+    }
     let results: Vec<Json> = results
         .into_iter()
         .map(|result| result.unwrap_or_else(|error| json!({ "error": error })))
         .collect();
-    to_all(requests, &Json::from(results).to_string())
+    let said = Json::from(results).to_string();
+    if settings["tell"] == true {
+        write_log(Level::Info, &said, &[]);
+        return to_all(requests, "told");
+    }
+    to_all(requests, &said)
 }
 
 /// An exchange whose request is on its way.

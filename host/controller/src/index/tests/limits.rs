@@ -5,7 +5,7 @@ use super::*;
 /// A plan that wants these keys, and this role.
 fn wanting(name: &str, generation: i64, keys: &[&str], role: Option<&str>) -> Planned {
     let claims = Claims {
-        role: role.map(Into::into),
+        roles: role.map(Into::into).into_iter().collect(),
         texts: keys.iter().map(|key| Claim::Key((*key).into())).collect(),
     };
     Ok(ObjectPlan::new(PlanParts {

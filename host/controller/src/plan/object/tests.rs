@@ -155,12 +155,13 @@ fn an_unknown_backend_names_those_that_there_are() {
 
 #[test]
 fn fields_that_are_not_served_are_said() {
-    let failures = planned(with(one("aws"), "serviceAccountName", json!("app"))).unwrap_err();
+    let rollout = json!([{ "kind": "Deployment", "name": "app" }]);
+    let failures = planned(with(one("aws"), "rollout", rollout)).unwrap_err();
     assert_eq!(failures.len(), 1);
     assert_eq!(failures[0].reason, Reason::InvalidSpec);
     assert_eq!(
         failures[0].condition_message(0),
-        "spec.serviceAccountName is accepted but not served by this version; remove it, or use a version that serves it"
+        "spec.rollout is accepted but not served by this version; remove it, or use a version that serves it"
     );
 }
 
@@ -242,4 +243,50 @@ fn intervals_are_the_objects_own_or_the_operators_and_not_too_short() {
     };
     assert_eq!(interval(None, &still).unwrap(), None);
     assert_eq!(interval(Some("1h"), &still).unwrap(), None);
+}
+
+#[test]
+fn a_service_account_is_of_the_objects_namespace_and_splits_groups() {
+    let plan = |name: &str| planned(with(one("aws"), "serviceAccountName", json!(name))).unwrap();
+    let identity = plan("reader").group.identity.clone();
+    assert_eq!(identity.account.unwrap().to_string(), "team/reader");
+    assert_ne!(plan("reader").group, plan("writer").group);
+    assert_ne!(plan("reader").group, planned(one("aws")).unwrap().group);
+    assert_eq!(plan("").group, planned(one("aws")).unwrap().group);
+}
+
+#[test]
+fn a_service_account_is_refused_where_the_grant_does_not_let_objects_name_one() {
+    let failures = planned(with(one("other"), "serviceAccountName", json!("reader"))).unwrap_err();
+    assert_eq!(failures[0].reason, Reason::NotPermitted);
+    assert_eq!(
+        failures[0].condition_message(0),
+        "spec.serviceAccountName: plugin other asks its store as the operator only; remove it, or ask for \
+         grant.auth.allowServiceAccounts in the BackendPlugin"
+    );
+}
+
+#[test]
+fn a_service_account_of_another_namespace_cannot_be_named() {
+    for name in [
+        "../kube-system/admin",
+        "kube-system/admin",
+        "system:serviceaccount:a:b",
+        "A",
+    ] {
+        let message = &wrong(with(one("aws"), "serviceAccountName", json!(name)))[0];
+        assert!(message.contains("is no name of a service account"), "{message}");
+    }
+}
+
+#[test]
+fn a_session_of_a_service_account_has_no_tag() {
+    let defaults = Defaults {
+        tag_sessions_with_namespace: true,
+        ..Defaults::default()
+    };
+    let spec = with(one("aws"), "roleArn", json!("arn:aws:iam::1:role/app"));
+    let plan = planned_with(with(spec, "serviceAccountName", json!("reader")), &defaults).unwrap();
+    assert_eq!(plan.group.identity.namespace_tag, None);
+    assert_eq!(plan.claims.roles.len(), 1, "the namespace still judges the role");
 }

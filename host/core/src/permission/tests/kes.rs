@@ -11,7 +11,7 @@ fn naming(expression: &str) -> Rules {
 
 fn claims(texts: &[Claim]) -> Claims {
     Claims {
-        role: None,
+        roles: Vec::new(),
         texts: texts.to_vec(),
     }
 }

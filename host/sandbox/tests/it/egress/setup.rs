@@ -11,7 +11,9 @@ use futures::future::BoxFuture;
 use keyhole_core::limits::Limits;
 use keyhole_core::{CallError, EgressError, Identity};
 use keyhole_sandbox::egress::{Network, Resolve, Timeouts};
-use keyhole_sandbox::{AwsGrant, AwsSessions, Credentials, EndpointOverrides, Grant, Plugin, Ports, PrivateAddresses};
+use keyhole_sandbox::{
+    AwsGrant, AwsSessions, Credentials, EndpointOverrides, Grant, HeaderGrant, Plugin, Ports, PrivateAddresses,
+};
 use serde_json::{Value as Json, json};
 
 use crate::credentials::Safe;
@@ -129,6 +131,11 @@ impl Setup {
             service: "secretsmanager".to_owned(),
             actions,
         }];
+        self
+    }
+
+    pub fn header(mut self, header: HeaderGrant) -> Self {
+        self.grant.headers.push(header);
         self
     }
 

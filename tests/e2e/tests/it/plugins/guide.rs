@@ -8,3 +8,5 @@
 mod manifests;
 mod page;
 mod refusals;
+mod script;
+mod write_a_backend;

@@ -16,7 +16,7 @@ fn leads_to(address: &str, why: &'static str) -> CallError {
 #[test]
 fn the_guide_to_grants_quotes_the_host() {
     let host = || "store.example.com:443".to_owned();
-    let refusals: [CallError; 11] = [
+    let refusals: [CallError; 12] = [
         EgressError::HostNotGranted { host: host() }.into(),
         EgressError::SchemeNotGranted {
             scheme: "http".to_owned(),
@@ -31,6 +31,11 @@ fn the_guide_to_grants_quotes_the_host() {
         }
         .into(),
         EgressError::ForeignSignature { host: host() }.into(),
+        EgressError::HeaderOfHost {
+            header: "authorization".to_owned(),
+            host: host(),
+        }
+        .into(),
         EgressError::TooManyExchanges(64).into(),
         EgressError::BodyTooLarge {
             direction: "response",

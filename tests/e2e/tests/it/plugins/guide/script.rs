@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use keyhole_test_harness::Process;
@@ -69,13 +69,18 @@ fn substitute<'v>(text: &str, variables: &'v BTreeMap<&str, String>, set: &mut B
     commands
 }
 
-/// Runs the steps in `folder` with exactly this environment; panics with the step that failed, or that printed
-/// something else than the page shows.
-pub async fn run(steps: &[Step], folder: &Path, environment: &BTreeMap<String, String>, within: Duration) {
+/// Runs the steps in `folder` with exactly this environment. The error names the step that failed, or that
+/// printed something else than the page shows.
+pub async fn run(
+    steps: &[Step],
+    folder: &Path,
+    environment: &BTreeMap<String, String>,
+    within: Duration,
+) -> Result<(), String> {
     let mut script = String::from("set -euo pipefail\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n");
     let output = |number: usize| folder.join(format!("step-{number}.out"));
     for (number, step) in steps.iter().enumerate() {
-        // The group keeps its commands in this shell.
+        // Braces keep the commands in this shell.
         let file = output(number);
         script.push_str(&format!("{{\n{}}} > {} 2>&1\n", step.commands, file.display()));
     }
@@ -88,38 +93,33 @@ pub async fn run(steps: &[Step], folder: &Path, environment: &BTreeMap<String, S
     let mut shell = Process::spawn("the page", shell, &folder.join("shell.log")).unwrap();
     let status = shell.wait(within).await;
     let printed = |number: usize| fs::read_to_string(output(number)).ok();
-    if !status.as_ref().is_ok_and(|status| status.success()) {
-        let last = (0..steps.len()).rev().find(|number| printed(*number).is_some()).unwrap_or(0);
-        panic!(
-            "the commands on line {} of the page: {status:?}\n{}\n{}\n{}",
-            steps[last].line,
-            steps[last].commands,
-            printed(last).unwrap_or_default(),
-            shell.log()
-        );
+    if !status.as_ref().is_ok_and(ExitStatus::success) {
+        let begun = (0..steps.len()).rev().find(|number| printed(*number).is_some());
+        let last = begun.unwrap_or(0);
+        let Step { line, commands, .. } = &steps[last];
+        let printed = printed(last).unwrap_or_default();
+        let shell = shell.log();
+        return Err(format!(
+            "the commands on line {line} of the page: {status:?}\n{commands}\n{printed}\n{shell}"
+        ));
     }
     for (number, step) in steps.iter().enumerate() {
         let printed = printed(number).unwrap();
-        if let Some(shown) = &step.shown {
-            if let Err(line) = shows(shown, &printed) {
-                panic!(
-                    "the commands on line {} of the page do not print {line:?}, but\n{printed}",
-                    step.line
-                );
-            }
-        }
-    }
-}
-
-/// Whether every line that is shown was printed, in that order. The error is the first that was not.
-fn shows<'s>(shown: &'s str, printed: &str) -> Result<(), &'s str> {
-    let mut printed = printed.lines();
-    for wanted in shown.lines().filter(|line| line.trim() != ANYTHING) {
-        if !printed.any(|line| fits(wanted, line)) {
-            return Err(wanted);
+        if let Some(line) = step.shown.as_deref().and_then(|shown| missing(shown, &printed)) {
+            return Err(format!(
+                "the commands on line {} of the page do not print {line:?}, but\n{printed}",
+                step.line
+            ));
         }
     }
     Ok(())
+}
+
+/// The first line that is shown and was not printed, or not in that order.
+fn missing<'s>(shown: &'s str, printed: &str) -> Option<&'s str> {
+    let mut printed = printed.lines();
+    let mut shown = shown.lines().filter(|line| line.trim() != ANYTHING);
+    shown.find(|wanted| !printed.any(|line| fits(wanted, line)))
 }
 
 /// Whether a line is the wanted one, with anything in place of `...`. Runs of blanks are one: columns are as wide
@@ -148,8 +148,8 @@ fn fits(wanted: &str, line: &str) -> bool {
 fn dots_stand_for_anything_and_columns_may_be_wider() {
     assert!(fits("a  b ... d", "a b c  d") && fits("digest ...", "digest sha256:0") && fits("a", "a"));
     assert!(!fits("a ... d", "a b c") && !fits("a", "a b") && !fits("a ... d", "a d e"));
-    assert_eq!(shows("a\n...\nc\n", "a\nb\nc\n"), Ok(()));
-    assert_eq!(shows("c\na\n", "a\nc\n"), Err("a"));
+    assert_eq!(missing("a\n...\nc\n", "a\nb\nc\n"), None);
+    assert_eq!(missing("c\na\n", "a\nc\n"), Some("a"));
 }
 
 #[test]
