@@ -114,13 +114,13 @@ async fn while_the_api_server_is_away_a_value_serves_on_for_a_minute() {
     server.secret("keyhole-system/login", "token", "x");
     let login = secret("login", "token");
     of_operator(&credentials, &login).await.unwrap();
-    server.fault(Some(503));
+    server.fault(Some(500));
     clock.advance(Duration::from_secs(30));
     assert_eq!(of_operator(&credentials, &login).await.unwrap(), "x");
     clock.advance(Duration::from_secs(31));
     let error = of_operator(&credentials, &login).await.unwrap_err();
     assert!(
-        error.is_transient() && error.to_string().contains("status 503"),
+        error.is_transient() && error.to_string().contains("status 500"),
         "{error}"
     );
 }

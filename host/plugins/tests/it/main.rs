@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod authors;
 mod compiler;
 mod proxy;
 mod pulling;

@@ -1,7 +1,9 @@
 //! Plugins that are installed by a BackendPlugin.
 
+mod credentials;
 mod guide;
 mod http;
+mod languages;
 mod roster;
 mod sources;
 mod stores;

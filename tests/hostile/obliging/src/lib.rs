@@ -28,7 +28,10 @@ fn wishes() -> Json {
     // Read as volatile: the compiler must not know what stands there.
     let marker = unsafe { std::ptr::read_volatile(&WISHES) };
     let text = String::from_utf8_lossy(&marker).into_owned();
-    let json = text.split_once(':').map(|(_, json)| json.trim_end()).unwrap_or_default();
+    let json = text
+        .split_once(':')
+        .map(|(_, json)| json.trim_end())
+        .unwrap_or_default();
     serde_json::from_str(json).unwrap_or_default()
 }
 
