@@ -162,7 +162,11 @@ impl Index {
                 steps.extend(object.submit(Cause::Edit));
             }
             Plan::Other { .. } => {
-                let then = if is_new { Then::First } else { Then::Edit };
+                let then = if is_new || object.is_untried() {
+                    Then::First
+                } else {
+                    Then::Edit
+                };
                 steps.extend(self.decide(&key, then));
             }
             Plan::Same if forced => match &object.permit {

@@ -136,6 +136,11 @@ impl Object {
             && self.refresh != self.refresh_taken
     }
 
+    /// Whether nothing came of it so far in this process, e.g. because its plugin was still to come.
+    pub(super) fn is_untried(&self) -> bool {
+        self.last_attempt.is_none() && !self.submitted
+    }
+
     /// Takes over what planning gave, if it took place.
     pub(super) fn replan(&mut self, planned: Option<Planned>) -> Plan {
         match planned {

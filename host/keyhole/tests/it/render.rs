@@ -358,3 +358,31 @@ fn a_quota_costs_hardly_a_call_even_where_batches_are_denied() {
     let counts = scene.aws.counts();
     assert!(counts.of("GetSecretValue") <= SECRETS * 6 / 5, "{counts:?}");
 }
+
+#[test]
+fn backend_plugins_of_a_file_are_used_as_a_cluster_would() {
+    let scene = Scene::new();
+    let plugin = |source: &str| {
+        let plugins = format!(
+            "apiVersion: kubernetes-client.io/v1alpha1\nkind: BackendPlugin\nmetadata: {{name: secrets-manager}}\n\
+             spec: {{source: {source}, settings: {{region: us-west-2}}}}\n"
+        );
+        std::fs::write(scene.folder.path().join("plugins.yaml"), plugins).unwrap();
+        scene.render(&["--plugins", "plugins.yaml"], &object("one", DB))
+    };
+    // Their settings win over the environment: there is nothing in that region.
+    let output = plugin("{builtin: secrets-manager}");
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("us-west-2"), "{}", text(&output.stderr));
+
+    let output = plugin("{file: {path: none.wasm}}");
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("BackendPlugin secrets-manager in plugins.yaml"),
+        "{error}"
+    );
+    assert!(
+        error.contains("set builtin: secrets-manager, or give the object another name"),
+        "{error}"
+    );
+}

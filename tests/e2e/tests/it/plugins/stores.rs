@@ -129,7 +129,8 @@ impl Stores {
         let kind = GroupVersionKind::gvk("kubernetes-client.io", "v1alpha1", "BackendPlugin");
         let resource = ApiResource::from_gvk_with_plural(&kind, "backendplugins");
         let plugins: Api<DynamicObject> = Api::all_with(self.world.plane.admin(), &resource);
-        let ready = eventually(PATIENCE, &format!("BackendPlugin {name} to be ready"), async || {
+        let what = format!("BackendPlugin {name} to be ready");
+        let ready = eventually(PATIENCE, &what, async || {
             let object = plugins.get(name).await.map_err(|error| error.to_string())?;
             let status = object.data["status"].clone();
             let conditions = status["conditions"].as_array().cloned().unwrap_or_default();

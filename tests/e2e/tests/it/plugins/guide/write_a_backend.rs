@@ -27,6 +27,21 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+/// A file with the authorities that this machine trusts, and this one: cargo has to reach its registry as well.
+fn authorities(folder: &Path, authority: &str) -> String {
+    let given = env::var("SSL_CERT_FILE").ok();
+    let usual = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/cert.pem",
+    ];
+    let mut places = given.into_iter().chain(usual.map(str::to_owned));
+    let system = places.find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let file = folder.join("authorities.pem");
+    fs::write(&file, format!("{system}\n{authority}")).unwrap();
+    file.display().to_string()
+}
+
 /// A folder with these programs under the names that a page calls them by.
 fn programs(folder: &Path, programs: [(&str, PathBuf); 3]) -> PathBuf {
     let folder = folder.join("bin");
@@ -49,7 +64,7 @@ fn the_commands_of_the_page_make_a_secret_out_of_an_empty_folder() {
         })
         .await
         .unwrap();
-        let trusted = registry.authority_file().display().to_string();
+        let trusted = authorities(scratch.path(), registry.authority());
         let config = HostConfig::new(&installed.kubeconfig)
             .interval(INTERVAL)
             .env("KEYHOLE_NAMESPACE", &installed.namespace)
@@ -71,13 +86,17 @@ fn the_commands_of_the_page_make_a_secret_out_of_an_empty_folder() {
             ("PATH", format!("{}:{path}", bin.display())),
             ("KUBECONFIG", plane.admin_kubeconfig().display().to_string()),
             ("SSL_CERT_FILE", trusted),
+            // The store and the registry are on this machine.
+            ("NO_PROXY", "127.0.0.1".to_owned()),
+            ("no_proxy", "127.0.0.1".to_owned()),
             // A build of one plugin, shared with nobody.
             ("CARGO_TARGET_DIR", scratch.join("target").display().to_string()),
             ("KEYHOLE_CACHE_DIR", scratch.join("cache").display().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        for name in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"] {
+        let of_cargo = ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "HTTPS_PROXY", "https_proxy"];
+        for name in of_cargo {
             environment.extend(env::var(name).ok().map(|value| (name.to_owned(), value)));
         }
         let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/sdk");

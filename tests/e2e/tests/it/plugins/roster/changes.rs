@@ -94,7 +94,8 @@ fn a_broken_version_is_told_and_the_last_good_one_serves_on() {
 async fn expect_event(client: kube::Client, plugin: &str, reason: &str, kind: &str) {
     let events: Api<Event> = Api::namespaced(client, "default");
     let about = ListParams::default().fields(&format!("involvedObject.name={plugin}"));
-    let found = eventually(PATIENCE, &format!("event {reason}"), async || {
+    let what = format!("event {reason}");
+    let found = eventually(PATIENCE, &what, async || {
         let list = events.list(&about).await.map_err(|error| error.to_string())?;
         let seen: Vec<_> = list
             .iter()

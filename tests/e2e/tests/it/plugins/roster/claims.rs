@@ -1,10 +1,29 @@
 //! Two plugins that claim one backend type.
 
-use std::time::Duration;
-
+use jiff::Timestamp;
+use keyhole_test_harness::eventually;
 use serde_json::json;
 
-use super::bench::{create, fresh, from_file, obliging, plugin_case, word};
+use super::bench::{Bench, create, fresh, from_file, obliging, plugin_case, word};
+use crate::case::PATIENCE;
+
+/// Ages are told apart by the second, so waits for the next one.
+async fn younger_than(bench: &Bench, plugin: &str) {
+    let created = bench
+        .plugins()
+        .get(plugin)
+        .await
+        .unwrap()
+        .metadata
+        .creation_timestamp
+        .unwrap();
+    let over = eventually(PATIENCE, "another second", async || {
+        (Timestamp::now().as_second() > created.0.as_second())
+            .then_some(())
+            .ok_or("not yet")
+    });
+    over.await.unwrap();
+}
 
 #[test]
 fn the_older_plugin_serves_the_newer_says_so_and_takes_over_when_the_older_goes() {
@@ -18,8 +37,7 @@ fn the_older_plugin_serves_the_newer_says_so_and_takes_over_when_the_older_goes(
         );
         bench.apply(&older, from_file(&older)).await;
         bench.expect_serving(&older).await;
-        // Ages are told apart by the second.
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        younger_than(bench, &older).await;
         let mut only_that = from_file(&newer);
         only_that["backendTypes"] = json!([backend_type]);
         bench.apply(&newer, only_that).await;
