@@ -215,7 +215,12 @@ async fn an_answer_over_the_bound_is_not_read_to_its_end() {
         world.store.set("large", &"x".repeat(5 << 20));
         world.store.set("small", "x");
         let outcomes = world.fetch(&[key("large"), key("small")]).await;
-        assert_eq!(failed(&outcomes[0]).kind, StoreErrorKind::TooLarge, "{}", file.display());
+        assert_eq!(
+            failed(&outcomes[0]).kind,
+            StoreErrorKind::TooLarge,
+            "{}",
+            file.display()
+        );
         assert_eq!(value(&outcomes[1]).0, "x");
     }
 }
