@@ -60,7 +60,7 @@ fn grants_decide_what_a_plugin_may_reach_and_take() {
         case.expect_error(
             "app",
             "EgressDenied",
-            &["host store.example.com:443 is not granted", remedy],
+            &["host store.example.com is not granted to the plugin", remedy],
         )
         .await;
 
