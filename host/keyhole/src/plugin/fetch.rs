@@ -17,7 +17,7 @@ use keyhole_kit::outside::{self, Stats};
 use keyhole_kit::recording::{Asking, Recorder};
 use keyhole_kit::replay::Stage;
 use keyhole_plugins::from_object::{Surroundings, plugin_spec};
-use keyhole_plugins::{Defaults, Loader, PluginSpec};
+use keyhole_plugins::{Defaults, Loader, PluginSpec, Sources};
 use keyhole_sandbox::egress::{Network, Tap};
 use keyhole_sandbox::{Credential, Engine, EngineConfig, Ports};
 use serde_json::json;
@@ -98,6 +98,7 @@ async fn fetch_and_print(args: FetchArgs) -> anyhow::Result<ExitCode> {
     };
     let handed = handed(&spec, ports.credentials.as_ref()).await;
     let loader = Loader {
+        sources: Sources::default(),
         engine: Engine::new(&EngineConfig {
             slots: plugins.sandbox_slots,
             ..EngineConfig::default()
@@ -143,8 +144,8 @@ fn spec(file: &Path, yaml: &Path) -> anyhow::Result<PluginSpec> {
     };
     object.spec.verify = None;
     let around = Surroundings {
-        builtins: Vec::new(),
         plugin_dir: folder,
+        ..Surroundings::default()
     };
     plugin_spec(&name, &object.spec, &around).with_context(|| format!("{}: BackendPlugin {name}", yaml.display()))
 }
