@@ -1,4 +1,4 @@
-//! Embeds the examples that `keyhole plugin new` writes, with their recordings, and the contract that projects in
+//! Embeds the examples that `keyhole plugin new` writes, with their cases, and the contract that projects in
 //! other languages than Rust are built against. What a build left in an example's folder is no part of it.
 
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Folders that builds leave behind, and what is only of use in this repository.
-const NOT_PART: [&str; 8] = [
+const NOT_PART: [&str; 7] = [
     "dist",
     "node_modules",
     ".venv",
@@ -15,7 +15,6 @@ const NOT_PART: [&str; 8] = [
     "target",
     "bindings",
     "script",
-    "tests",
 ];
 
 fn main() -> io::Result<()> {
@@ -28,12 +27,9 @@ fn main() -> io::Result<()> {
         ("javascript", "plugins/examples/javascript"),
         ("python", "plugins/examples/python"),
         ("go", "plugins/examples/go"),
-        ("recordings", "plugins/examples/recordings"),
         ("wit", "wit"),
     ] {
-        let Ok(folder) = root.join(folder).canonicalize() else {
-            continue;
-        };
+        let folder = root.join(folder).canonicalize()?;
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files = Vec::new();
         collect(&folder, &mut files)?;

@@ -127,6 +127,13 @@ pub struct BadSettings {
     pub path: String,
 }
 
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(BadSettings),
+    More(Vec<BadSettings>),
+}
+
 /// A case with its exchanges.
 #[derive(Clone, Debug)]
 pub struct Recorded {
@@ -349,7 +356,13 @@ pub fn exchanges(folder: &Path) -> Result<Vec<Exchange>, KitError> {
 /// When the file cannot be read.
 pub fn bad_settings(folder: &Path) -> Result<Vec<BadSettings>, KitError> {
     let path = folder.join(BAD_SETTINGS_FILE);
-    if path.is_file() { read(&path) } else { Ok(Vec::new()) }
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    Ok(match read(&path)? {
+        OneOrMore::One(one) => vec![one],
+        OneOrMore::More(more) => more,
+    })
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, KitError> {

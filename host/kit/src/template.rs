@@ -94,9 +94,6 @@ impl Project {
         for (name, content) in tree(self.language.name()) {
             files.push((self.named(name), self.adapted(name, content)));
         }
-        for (name, content) in tree("recordings") {
-            files.push((format!("tests/{name}"), Cow::Borrowed(*content)));
-        }
         if self.language != Language::Rust {
             for (name, content) in tree("wit") {
                 files.push((format!("wit/{name}"), Cow::Borrowed(*content)));

@@ -2,4 +2,4 @@ module example.com/json-store
 
 go 1.25
 
-require go.bytecodealliance.org/pkg v0.2.1
+require go.bytecodealliance.org/pkg v0.2.3

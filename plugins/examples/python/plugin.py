@@ -94,13 +94,13 @@ class Store:
     def value(self, key: str, known_version: str | None) -> Outcome:
         path = encode_path(join(self.prefix, key))
         if path is None:
-            raise failure(ErrorKind_Invalid("/key"), f"{key!r} leads out of its folder")
+            raise failure(ErrorKind_Invalid("/key"), f"{json.dumps(key)} leads out of its folder")
         headers = {} if known_version is None else {"if-none-match": f'"{known_version}"'}
         answer = http_json.get(f"{self.secrets}/{path}", headers)
         if answer.status == 304 and known_version is not None:
             return Outcome_Unchanged()
         if answer.status == 404:
-            raise failure(ErrorKind_NotFound(), f"no secret {key!r} in the store")
+            raise failure(ErrorKind_NotFound(), f"no secret {json.dumps(key)} in the store")
         entry = answer.json()
         return Outcome_Value(Value(Content_Text(entry["value"]), entry["version"]))
 

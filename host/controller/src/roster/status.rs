@@ -9,6 +9,9 @@ use keyhole_sandbox::CredentialWant;
 use super::entry::{Entry, Outcome};
 use super::reason::{LOADING, SERVING, TYPE_TAKEN};
 
+/// Hosts and credentials that a message names.
+const SHOWN: usize = 4;
+
 /// What the live set says about a plugin.
 #[derive(Debug, Default)]
 pub(super) struct Place {
@@ -87,11 +90,25 @@ fn verdict(
                 (missing_credentials.to_vec(), "wanted and not in spec.grant.auth: "),
             ];
             for (list, title) in more.into_iter().filter(|(list, _)| !list.is_empty()) {
-                message.push_str(&format!("; {title}{}", list.join(", ")));
+                message.push_str(&format!("; {title}{}", some(&list)));
             }
             (ConditionStatus::True, SERVING, message)
         }
     }
+}
+
+/// The first of a list that its own field of the status shows whole.
+fn some(list: &[String]) -> String {
+    let mut text: String = list
+        .iter()
+        .take(SHOWN)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if list.len() > SHOWN {
+        text.push_str(&format!(" and {} more", list.len() - SHOWN));
+    }
+    text
 }
 
 fn condition(

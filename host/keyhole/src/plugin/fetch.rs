@@ -144,8 +144,8 @@ fn spec(file: &Path, yaml: &Path) -> anyhow::Result<PluginSpec> {
     };
     object.spec.verify = None;
     let around = Surroundings {
-        builtins: Vec::new(),
         plugin_dir: folder,
+        ..Surroundings::default()
     };
     plugin_spec(&name, &object.spec, &around).with_context(|| format!("{}: BackendPlugin {name}", yaml.display()))
 }

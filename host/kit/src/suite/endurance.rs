@@ -35,6 +35,13 @@ pub(super) async fn no_growth(rig: &Rig<'_>, material: &Material) -> Result<Verd
                 "each call is a fresh instance; whatever the calls before left in the session store must not break it",
             ));
         }
+        if let Some(heard) = play.unrecorded() {
+            return Ok(Verdict::skipped(format!(
+                "{} {} is not recorded; record a case of one key with `keyhole plugin run --key KEY --record tests/a-key`",
+                heard.method,
+                words::line(&heard.url)
+            )));
+        }
         if number == SETTLED {
             settled = plugin.session_entries();
         }

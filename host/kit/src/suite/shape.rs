@@ -93,8 +93,10 @@ pub(super) async fn describe(rig: &Rig<'_>) -> Result<Verdict, KitError> {
 
 /// Settings that are wrong are found by the schema or by `validate`, each with a path; right ones are not.
 pub(super) async fn bad_settings(rig: &Rig<'_>, material: &Material) -> Result<Verdict, KitError> {
-    let Ok(schema) = Schema::new(&rig.description.settings_schema) else {
-        return Ok(Verdict::skipped("its settings-schema cannot be used"));
+    let schema = &rig.description.settings_schema;
+    let schema = match Schema::new(schema) {
+        Ok(compiled) if schema.get("type").is_none_or(|kind| kind == "object") => compiled,
+        Ok(_) | Err(_) => return Ok(Verdict::skipped("its settings-schema cannot be used")),
     };
     let plugin = rig.plugin(Grant::default()).await?;
     for recorded in &material.cases {

@@ -56,7 +56,7 @@ pub(super) async fn denied_host(rig: &Rig<'_>, material: &Material) -> Result<Ve
         ));
     }
     Ok(Verdict::ok(format!(
-        "the host's error, after {:.1} ms",
+        "the host's error, after {:.2} ms",
         fastest.as_secs_f64() * 1000.0
     )))
 }

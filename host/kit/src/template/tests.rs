@@ -21,7 +21,7 @@ fn every_language_has_a_project_with_recordings_and_no_name_of_an_example() {
         let files = files(language);
         let has = |name: &str| files.iter().any(|(file, _)| file == name);
         assert!(
-            has("README.md") && has(".gitignore") && has("tests/a-key/case.yaml"),
+            has("README.md") && has(".gitignore") && has("tests/keys/case.yaml"),
             "{language:?}"
         );
         assert_eq!(has("wit/backend.wit"), language != Language::Rust);

@@ -13,3 +13,4 @@ mod requests;
 mod server;
 mod setup;
 mod signing;
+mod tap;

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -18,6 +20,20 @@ import (
 )
 
 const bodyLimit = 4 << 20
+
+// Bytes read since memory was last collected.
+var uncollected int
+
+// Go's collector must not begin by itself: it would do so while the host hands over bytes, and in that moment a component
+// may call nobody, not even to ask for the time. So it runs between answers, when enough was read.
+func init() { debug.SetGCPercent(-1) }
+
+func collect(read int) {
+	if uncollected += read; uncollected > 4<<20 {
+		runtime.GC()
+		uncollected = 0
+	}
+}
 
 // Failure is an error of the contract.
 type Failure struct{ said types.Error }
@@ -107,6 +123,7 @@ func Get(address string, headers map[string]string) (Answer, error) {
 		answer.retryAfter = string(values[0])
 	}
 	answer.body, err = read(response, unreachable)
+	collect(len(answer.body))
 	return answer, err
 }
 

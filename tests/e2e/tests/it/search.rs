@@ -1,7 +1,7 @@
 //! Searches everything that was said anywhere for everything that must stay secret.
 //!
-//! Said: logs of all hosts and of the control plane, status of all ExternalSecrets, all events, metrics of
-//! the shared host. Secret: every value that a case put into AWS (as it is, as base64, escaped as in JSON, and
+//! Said: logs of all hosts and of the control plane, status of all ExternalSecrets and BackendPlugins, all
+//! events, metrics of the shared host. Secret: every value that a case put into AWS (as it is, as base64, escaped as in JSON, and
 //! the leaves of JSON values), every secret key and session token, every token of the cluster. It runs at the
 //! end of each case over all cases so far, so the case that ends last searches the whole run.
 
@@ -71,14 +71,19 @@ async fn said(world: &World) -> Vec<(String, String)> {
             said.push((path.display().to_string(), text));
         }
     }
-    let kind = GroupVersionKind::gvk("kubernetes-client.io", "v1", "ExternalSecret");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "externalsecrets");
-    let objects: Api<DynamicObject> = Api::all_with(world.plane.admin(), &resource);
-    for object in objects.list(&ListParams::default()).await.unwrap() {
-        said.push((
-            format!("the status of {:?}", object.metadata.name),
-            object.data["status"].to_string(),
-        ));
+    for (version, kind, plural) in [
+        ("v1", "ExternalSecret", "externalsecrets"),
+        ("v1alpha1", "BackendPlugin", "backendplugins"),
+    ] {
+        let kind = GroupVersionKind::gvk("kubernetes-client.io", version, kind);
+        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+        let objects: Api<DynamicObject> = Api::all_with(world.plane.admin(), &resource);
+        for object in objects.list(&ListParams::default()).await.unwrap() {
+            said.push((
+                format!("the status of {:?}", object.metadata.name),
+                object.data["status"].to_string(),
+            ));
+        }
     }
     let events: Api<Event> = Api::all(world.plane.admin());
     for event in events.list(&ListParams::default()).await.unwrap() {

@@ -160,7 +160,7 @@ fn a_recording_holds_no_secret_replays_and_passes_as_a_case() {
     assert_eq!(code, Some(0), "{out}");
     assert!(
         out.lines()
-            .any(|line| line.starts_with("ok") && line.contains("recordings") && line.ends_with("1 case")),
+            .any(|line| line.starts_with("ok") && line.contains("recordings") && line.ends_with("1 request")),
         "{out}"
     );
 }

@@ -77,7 +77,10 @@ fn a_recording_is_a_case_that_can_be_read_again_and_holds_no_secret() {
         }
     }
     let read = crate::case::Recorded::load(folder.path()).unwrap();
-    assert_eq!(read.case.requests[0].expect.value.as_deref(), Some("replaced-secret-01"));
+    assert_eq!(
+        read.case.requests[0].expect.value.as_deref(),
+        Some("replaced-secret-01")
+    );
     assert_eq!(read.case.requests[0].expect.version.as_deref(), Some("3"));
     let exchange = &read.exchanges[0];
     assert_eq!(exchange.request.url, "https://store.example.com/v1/prod/db?list=true");

@@ -34,32 +34,29 @@ impl Batch {
         }
     }
 
-    /// Several single cases with the same settings as one call.
-    fn joined(cases: &[&Recorded]) -> Option<Self> {
-        let [first, rest @ ..] = cases else { return None };
-        let mut batch = Self::recorded(first);
-        batch.is_recorded = false;
-        let mut names = vec![first.name.clone()];
-        for recorded in rest {
-            let asked_already = |asked: &Asked| {
-                batch
-                    .case
-                    .requests
-                    .iter()
-                    .any(|other| other.name() == asked.name() && other.options == asked.options)
-            };
-            if recorded.case.requests.iter().any(asked_already) {
+    /// Several requests of cases with the same settings as one call.
+    fn joined(singles: &[Single<'_>], most: usize) -> Option<Self> {
+        let first = singles.first()?;
+        let mut batch = first.batch();
+        let mut names = vec![first.recorded.name.as_str()];
+        for single in singles.iter().filter(|other| alike(first.recorded, other.recorded)) {
+            let Single { recorded, asked, .. } = *single;
+            let requests = &mut batch.case.requests;
+            let is_there = |other: &Asked| other.name() == asked.name() && other.options == asked.options;
+            if requests.iter().any(is_there) || requests.len() >= most {
                 continue;
             }
-            batch.case.requests.extend(recorded.case.requests.clone());
+            requests.push(asked.clone());
             for exchange in &recorded.exchanges {
                 if !batch.exchanges.iter().any(|known| known.request == exchange.request) {
                     batch.exchanges.push(exchange.clone());
                 }
             }
-            names.push(recorded.name.clone());
+            if !names.contains(&recorded.name.as_str()) {
+                names.push(&recorded.name);
+            }
         }
-        batch.name = format!("cases {} together", names.join(", "));
+        batch.name = format!("requests of {} together", names.join(", "));
         (batch.case.requests.len() > 1).then_some(batch)
     }
 
@@ -79,11 +76,46 @@ fn alike(one: &Recorded, other: &Recorded) -> bool {
     one.case.settings == other.case.settings && one.case.credentials == other.case.credentials
 }
 
-fn singles(material: &Material) -> impl Iterator<Item = &Recorded> {
-    material
+/// One request of a case, alone.
+#[derive(Clone, Copy)]
+pub(in crate::suite) struct Single<'a> {
+    pub(in crate::suite) recorded: &'a Recorded,
+    pub(in crate::suite) asked: &'a Asked,
+    /// Alone in its case. One of several may be asked for in another way when it is alone.
+    pub(in crate::suite) is_recorded: bool,
+}
+
+impl Single<'_> {
+    /// As a call of its own.
+    fn batch(&self) -> Batch {
+        let mut batch = Batch::recorded(self.recorded);
+        batch.case.requests = vec![self.asked.clone()];
+        batch.is_recorded = self.is_recorded;
+        batch
+    }
+
+    pub(in crate::suite) fn is_absent(&self) -> bool {
+        self.asked.expect.error.as_deref() == Some("not-found")
+    }
+}
+
+/// Every request of every case; those that are alone in their case first.
+pub(in crate::suite) fn singles(material: &Material) -> Vec<Single<'_>> {
+    let mut singles: Vec<_> = material
         .cases
         .iter()
-        .filter(|recorded| recorded.case.requests.len() == 1)
+        .flat_map(|recorded| {
+            let is_recorded = recorded.case.requests.len() == 1;
+            let single = move |asked| Single {
+                recorded,
+                asked,
+                is_recorded,
+            };
+            recorded.case.requests.iter().map(single)
+        })
+        .collect();
+    singles.sort_by_key(|single| !single.is_recorded);
+    singles
 }
 
 fn fails(recorded: &Recorded) -> bool {
@@ -100,16 +132,9 @@ pub(super) fn whole(material: &Material, most: usize) -> Vec<Batch> {
         .filter(|recorded| !fails(recorded))
         .map(Batch::recorded)
         .collect();
-    let good: Vec<_> = singles(material).filter(|recorded| !fails(recorded)).collect();
-    if let Some(first) = good.first() {
-        let together: Vec<_> = good
-            .iter()
-            .copied()
-            .filter(|other| alike(first, other))
-            .take(most)
-            .collect();
-        batches.extend(Batch::joined(&together));
-    }
+    let mut good = singles(material);
+    good.retain(|single| !single.asked.expects_failure());
+    batches.extend(Batch::joined(&good, most));
     batches
 }
 
@@ -125,54 +150,47 @@ pub(super) fn mixed(material: &Material, most: usize) -> Vec<Batch> {
         failing > 0 && (failing + 1..=most).contains(&recorded.case.requests.len())
     };
     let mut batches: Vec<_> = material.cases.iter().filter(is_mixed).map(Batch::recorded).collect();
-    let absent = |recorded: &&Recorded| {
-        recorded
-            .case
-            .requests
+    let singles = singles(material);
+    if let Some(missing) = singles.iter().find(|single| single.is_absent())
+        && let Some(good) = singles
             .iter()
-            .all(|asked| asked.expect.error.as_deref() == Some("not-found"))
-    };
-    if let Some(missing) = singles(material).find(absent)
-        && let Some(good) = singles(material).find(|other| !fails(other) && alike(missing, other))
+            .find(|other| !other.asked.expects_failure() && alike(missing.recorded, other.recorded))
     {
         // The failing one first: that is the order in which plugins stumble.
-        batches.extend(Batch::joined(&[missing, good]));
+        batches.extend(Batch::joined(&[*missing, *good], most));
     }
     batches
 }
 
 /// One case as `most` cases of other keys: what was recorded of a key holds for any.
 pub(super) fn multiplied(material: &Material, most: usize) -> Option<Batch> {
-    singles(material)
-        .filter(|recorded| !fails(recorded))
-        .find_map(|recorded| {
-            let [asked] = recorded.case.requests.as_slice() else {
-                return None;
-            };
-            let key = asked.key.as_deref()?;
-            let mut batch = Batch::recorded(recorded);
-            batch.is_recorded = false;
-            batch.case.requests.clear();
-            batch.exchanges.clear();
-            for number in 0..most {
-                let other = format!("{key}-{number}");
-                let mut named = false;
-                for exchange in &recorded.exchanges {
-                    let renamed = renamed(exchange, key, &other);
-                    named |= renamed.request != exchange.request;
-                    if !batch.exchanges.iter().any(|known| known.request == renamed.request) {
-                        batch.exchanges.push(renamed);
-                    }
+    let mut good = singles(material);
+    good.retain(|single| single.asked.expect.value.is_some());
+    good.iter().find_map(|single| {
+        let key = single.asked.key.as_deref()?;
+        let mut batch = single.batch();
+        batch.is_recorded = false;
+        batch.case.requests.clear();
+        batch.exchanges.clear();
+        for number in 0..most {
+            let other = format!("{key}-{number}");
+            let mut named = false;
+            for exchange in &single.recorded.exchanges {
+                let renamed = renamed(exchange, key, &other);
+                named |= renamed.request != exchange.request;
+                if !batch.exchanges.iter().any(|known| known.request == renamed.request) {
+                    batch.exchanges.push(renamed);
                 }
-                if !named {
-                    return None;
-                }
-                let mut asked = asked.clone();
-                asked.key = Some(other);
-                batch.case.requests.push(asked);
             }
-            Some(batch)
-        })
+            if !named {
+                return None;
+            }
+            let mut asked = single.asked.clone();
+            asked.key = Some(other);
+            batch.case.requests.push(asked);
+        }
+        Some(batch)
+    })
 }
 
 /// The same exchange about another key: its name in path and query, and where a JSON text of a body is the name.
@@ -259,7 +277,8 @@ mod tests {
         let keys: Vec<_> = (0..6)
             .map(|n| recorded(&n.to_string(), &format!("k{n}"), "{value: v}", "{}"))
             .collect();
-        let batch = Batch::joined(&keys.iter().collect::<Vec<_>>()).unwrap();
+        let material = material(keys);
+        let batch = Batch::joined(&singles(&material), 10).unwrap();
         let order = |seed| {
             batch
                 .shuffled(seed)

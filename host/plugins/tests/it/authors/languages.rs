@@ -1,6 +1,7 @@
 //! The example in each language does the same: one list of tests, run for each.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use keyhole_core::{Outcome, StoreErrorKind};
 use keyhole_sandbox::{CredentialWant, Grant, Plugin};
@@ -41,7 +42,8 @@ impl World {
 }
 
 fn rust() -> PathBuf {
-    plugin_file("example-rust").unwrap()
+    static FILE: LazyLock<PathBuf> = LazyLock::new(|| plugin_file("example-rust").unwrap());
+    FILE.clone()
 }
 
 fn built(example: Example) -> PathBuf {
@@ -79,6 +81,11 @@ macro_rules! languages {
             #[tokio::test]
             async fn the_prefix_of_an_object_is_not_left() {
                 super::the_prefix_of_an_object_is_not_left(World::of(&$file).await).await;
+            }
+
+            #[tokio::test]
+            async fn large_values_of_one_call_all_arrive() {
+                super::large_values_of_one_call_all_arrive(&World::of(&$file).await).await;
             }
 
             #[tokio::test]
@@ -186,6 +193,20 @@ async fn each_refusal_has_its_kind_and_no_message_repeats_the_store(world: &Worl
     }
 }
 
+/// As much as one call may return. Each language has its own way of running out of memory, or of collecting it at a bad
+/// moment.
+async fn large_values_of_one_call_all_arrive(world: &World) {
+    let large = "x".repeat(512 << 10);
+    let names: Vec<String> = (0..14).map(|n| format!("large {n}")).collect();
+    for name in &names {
+        world.store.set(name, &large);
+    }
+    let requests: Vec<_> = names.iter().map(|name| key(name)).collect();
+    for outcome in world.fetch(&requests).await {
+        assert!(value(&outcome).0 == large, "a value is not what the store has");
+    }
+}
+
 /// `fetch` in JavaScript has no bound of its own; there the host's holds alone.
 #[tokio::test]
 async fn an_answer_over_the_bound_is_not_read_to_its_end() {
@@ -194,7 +215,12 @@ async fn an_answer_over_the_bound_is_not_read_to_its_end() {
         world.store.set("large", &"x".repeat(5 << 20));
         world.store.set("small", "x");
         let outcomes = world.fetch(&[key("large"), key("small")]).await;
-        assert_eq!(failed(&outcomes[0]).kind, StoreErrorKind::TooLarge, "{}", file.display());
+        assert_eq!(
+            failed(&outcomes[0]).kind,
+            StoreErrorKind::TooLarge,
+            "{}",
+            file.display()
+        );
         assert_eq!(value(&outcomes[1]).0, "x");
     }
 }

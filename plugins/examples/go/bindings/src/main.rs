@@ -29,6 +29,9 @@ const PACKAGE: &str = "example.com/json-store/internal";
 /// The only interface that the plugin exports; its functions are written by the author, beside `main`.
 const EXPORT_PACKAGE: &str = "example.com/json-store";
 
+/// What calls the author's functions.
+const EXPORTS: &str = "wit_exports/wit_exports.go";
+
 fn main() -> anyhow::Result<()> {
     let folder = folder();
     if folder.exists() {
@@ -59,10 +62,34 @@ fn generate() -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     };
     let mut files = Files::default();
     options.build().generate(&mut resolve, world, &mut files)?;
-    Ok(files
+    files
         .iter()
-        .map(|(name, content)| (name.to_owned(), content.to_vec()))
-        .collect())
+        .map(|(name, content)| {
+            let content = match name {
+                EXPORTS => with_whole_areas(std::str::from_utf8(content)?).into_bytes(),
+                _ => content.to_vec(),
+            };
+            Ok((name.to_owned(), content))
+        })
+        .collect()
+}
+
+/// The generator takes the largest size and the largest alignment of all answers for the area that they are returned
+/// in, and its own `Allocate` panics when the one is no multiple of the other, as here: 17 words, aligned to two. The
+/// size is rounded up.
+fn with_whole_areas(code: &str) -> String {
+    const BEFORE: &str = "witRuntime.Allocate(&staticPinner, (";
+    const AFTER: &str = " * 4), 8)";
+    let Some((head, rest)) = code.split_once(BEFORE) else {
+        return code.to_owned();
+    };
+    match rest.split_once(AFTER) {
+        Some((words, tail)) if words.parse::<u32>().is_ok_and(|words| words % 2 == 1) => {
+            let words = words.parse::<u32>().unwrap_or_default() + 1;
+            format!("{head}{BEFORE}{words}{AFTER}{tail}")
+        }
+        _ => code.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +106,20 @@ mod tests {
                 found.insert(name, fs::read(entry.path()).unwrap());
             }
         }
+    }
+
+    #[test]
+    fn the_area_of_answers_is_as_large_as_its_alignment_wants() {
+        let area =
+            |words: &str| format!("var a = uintptr(witRuntime.Allocate(&staticPinner, ({words} * 4), 8))\nvar b = 17");
+        assert_eq!(with_whole_areas(&area("17")), area("18"));
+        assert_eq!(with_whole_areas(&area("18")), area("18"));
+        assert_eq!(with_whole_areas("package main"), "package main");
+        assert!(
+            !str::from_utf8(&generate().unwrap()[EXPORTS])
+                .unwrap()
+                .contains("(17 * 4), 8)")
+        );
     }
 
     #[test]

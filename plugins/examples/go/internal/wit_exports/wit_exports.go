@@ -22,7 +22,7 @@ import (
 )
 
 var staticPinner = runtime.Pinner{}
-var exportReturnArea = uintptr(witRuntime.Allocate(&staticPinner, (17 * 4), 8))
+var exportReturnArea = uintptr(witRuntime.Allocate(&staticPinner, (18 * 4), 8))
 var syncExportPinner = runtime.Pinner{}
 
 //go:wasmexport keyhole:backend/backend@0.1.0#describe

@@ -36,7 +36,11 @@ fn an_example_in_each_language_serves_objects_with_a_token_that_it_never_sees() 
             let status = stores.expect_ready(&format!("example-{language}")).await;
             assert_eq!(status["credentials"], "hidden", "{status}");
         }
-        assert!(store.asked().iter().all(|asked| asked.status != 401), "{:?}", store.asked());
+        assert!(
+            store.asked().iter().all(|asked| asked.status != 401),
+            "{:?}",
+            store.asked()
+        );
 
         let kind = GroupVersionKind::gvk("kubernetes-client.io", "v1alpha1", "BackendPlugin");
         let plugins: Api<DynamicObject> = Api::all_with(
@@ -62,12 +66,15 @@ async fn serves(case: &Case, store: &JsonStore, language: &str, backend: &str) {
     let spec = |data: Value| json!({"backendType": backend, "config": {"prefix": folder}, "data": data});
     let data = json!([{"key": "db", "name": "password"}, {"path": "more", "recursive": false}]);
     case.create_spec(language, spec(data)).await;
-    case.expect_data(language, &[("password", &first), ("token", &third)]).await;
+    case.expect_data(language, &[("password", &first), ("token", &third)])
+        .await;
     store.set(&format!("{folder}/db"), &second);
-    case.expect_data(language, &[("password", &second), ("token", &third)]).await;
+    case.expect_data(language, &[("password", &second), ("token", &third)])
+        .await;
 
     let absent = format!("{language}-absent");
-    case.create_spec(&absent, spec(json!([{"key": "absent", "name": "password"}]))).await;
+    case.create_spec(&absent, spec(json!([{"key": "absent", "name": "password"}])))
+        .await;
     case.expect_error(&absent, "NotFound", &["absent"]).await;
 }
 

@@ -227,7 +227,7 @@ pub async fn review(case: &Case, token: &str, audience: &str) -> TokenReviewStat
     let reviews: Api<TokenReview> = Api::all(case.client.clone());
     let review = TokenReview {
         spec: TokenReviewSpec {
-            token: Some(token.to_owned()),
+            token: token.to_owned(),
             audiences: Some(vec![audience.to_owned()]),
         },
         ..TokenReview::default()

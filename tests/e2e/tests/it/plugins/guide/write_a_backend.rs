@@ -36,7 +36,9 @@ fn authorities(folder: &Path, authority: &str) -> String {
         "/etc/ssl/cert.pem",
     ];
     let mut places = given.into_iter().chain(usual.map(str::to_owned));
-    let system = places.find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let system = places
+        .find_map(|path| fs::read_to_string(path).ok())
+        .unwrap_or_default();
     let file = folder.join("authorities.pem");
     fs::write(&file, format!("{system}\n{authority}")).unwrap();
     file.display().to_string()
@@ -95,7 +97,14 @@ fn the_commands_of_the_page_make_a_secret_out_of_an_empty_folder() {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        let of_cargo = ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "HTTPS_PROXY", "https_proxy"];
+        let of_cargo = [
+            "HOME",
+            "CARGO_HOME",
+            "RUSTUP_HOME",
+            "RUSTUP_TOOLCHAIN",
+            "HTTPS_PROXY",
+            "https_proxy",
+        ];
         for name in of_cargo {
             environment.extend(env::var(name).ok().map(|value| (name.to_owned(), value)));
         }

@@ -53,19 +53,20 @@ fn grants_decide_what_a_plugin_may_reach_and_take() {
         let name = fresh(case, "hostile");
         bench.write(&name, &hostile());
         let exchange =
-            |host: &str| json!({"do": "http", "exchanges": [{"scheme": "https", "authority": host, "times": 3}]});
+            |host: &str| json!({"do": "http", "exchanges": [{"scheme": "https", "authority": host, "path": "/"}]});
         does(case, bench, &name, json!({}), exchange("store.example.com")).await;
         bench.expect_serving(&name).await;
         let remedy = "add it to spec.grant.hosts of its BackendPlugin";
         case.expect_error(
             "app",
             "EgressDenied",
-            &["host store.example.com:443 is not granted", remedy],
+            &["host store.example.com is not granted to the plugin", remedy],
         )
         .await;
 
         let local = json!({"hosts": ["http://127.0.0.1:9"]});
-        let to_local = json!({"do": "http", "exchanges": [{"scheme": "http", "authority": "127.0.0.1:9"}]});
+        let to_local =
+            json!({"do": "http", "exchanges": [{"scheme": "http", "authority": "127.0.0.1:9", "path": "/"}]});
         does(case, bench, &name, local, to_local).await;
         case.expect_error("app", "EgressDenied", &["loopback", "spec.grant.allowPrivateAddresses"])
             .await;
@@ -73,7 +74,8 @@ fn grants_decide_what_a_plugin_may_reach_and_take() {
         let server = bench.world.aws.endpoint();
         let authority = server.strip_prefix("http://").unwrap();
         let grant = |exchanges: u32| json!({"hosts": [server], "allowPrivateAddresses": ["127.0.0.0/8"], "limits": {"exchanges": exchanges}});
-        let thrice = json!({"do": "http", "exchanges": [{"scheme": "http", "authority": authority, "times": 3}]});
+        let thrice =
+            json!({"do": "http", "exchanges": [{"scheme": "http", "authority": authority, "path": "/", "times": 3}]});
         does(case, bench, &name, grant(2), thrice.clone()).await;
         case.expect_error("app", "SandboxLimit", &["more than 2 HTTP exchanges"])
             .await;
