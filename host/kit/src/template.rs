@@ -131,7 +131,7 @@ impl Project {
         let text = self.named(text).replace(" --recordings ../recordings", "");
         let text = match (self.language, file) {
             (Language::Rust, "Cargo.toml") => self.manifest(&text),
-            (Language::Rust, "README.md") => rust_readme(&text),
+            (Language::Rust, "README.md") => rust_readme(&text).replace("../../target/", "target/"),
             // The contract lies in the project itself.
             (Language::JavaScript | Language::Go, _) => without_hint(&text).replace("../../../wit", "wit"),
             (Language::Python, _) => without_hint(&text).replace("HERE.parents[2] / \"wit\"", "HERE / \"wit\""),
