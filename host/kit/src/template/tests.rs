@@ -33,6 +33,7 @@ fn every_language_has_a_project_with_recordings_and_no_name_of_an_example() {
                 snake(&example),
                 "../../..".to_owned(),
                 "../recordings".to_owned(),
+                "../../target".to_owned(),
             ] {
                 assert!(
                     !text.contains(&left) && !name.contains(&left),
