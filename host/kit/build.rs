@@ -27,6 +27,7 @@ fn main() -> io::Result<()> {
         ("javascript", "plugins/examples/javascript"),
         ("python", "plugins/examples/python"),
         ("go", "plugins/examples/go"),
+        ("recordings", "plugins/examples/recordings"),
         ("wit", "wit"),
     ] {
         let folder = root.join(folder).canonicalize()?;

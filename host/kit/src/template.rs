@@ -94,6 +94,10 @@ impl Project {
         for (name, content) in tree(self.language.name()) {
             files.push((self.named(name), self.adapted(name, content)));
         }
+        // One store for all examples, so one set of cases.
+        for (name, content) in tree("recordings") {
+            files.push((format!("tests/{name}"), Cow::Borrowed(*content)));
+        }
         if self.language != Language::Rust {
             for (name, content) in tree("wit") {
                 files.push((format!("wit/{name}"), Cow::Borrowed(*content)));
@@ -123,10 +127,11 @@ impl Project {
         let Ok(text) = std::str::from_utf8(content) else {
             return Cow::Borrowed(content);
         };
-        let text = self.named(text);
+        // A project has its cases in the folder that is looked at by default.
+        let text = self.named(text).replace(" --recordings ../recordings", "");
         let text = match (self.language, file) {
             (Language::Rust, "Cargo.toml") => self.manifest(&text),
-            (Language::Rust, "README.md") => rust_readme(&text),
+            (Language::Rust, "README.md") => rust_readme(&text).replace("../../target/", "target/"),
             // The contract lies in the project itself.
             (Language::JavaScript | Language::Go, _) => without_hint(&text).replace("../../../wit", "wit"),
             (Language::Python, _) => without_hint(&text).replace("HERE.parents[2] / \"wit\"", "HERE / \"wit\""),

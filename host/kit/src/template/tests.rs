@@ -21,13 +21,20 @@ fn every_language_has_a_project_with_recordings_and_no_name_of_an_example() {
         let files = files(language);
         let has = |name: &str| files.iter().any(|(file, _)| file == name);
         assert!(
-            has("README.md") && has(".gitignore") && has("tests/keys/case.yaml"),
+            has("README.md") && has(".gitignore") && has("tests/a-key/case.yaml"),
             "{language:?}"
         );
         assert_eq!(has("wit/backend.wit"), language != Language::Rust);
         for (name, text) in &files {
             let example = format!("example-{}", language.name());
-            for left in [example.clone(), camel(&example), snake(&example), "../../..".to_owned()] {
+            for left in [
+                example.clone(),
+                camel(&example),
+                snake(&example),
+                "../../..".to_owned(),
+                "../recordings".to_owned(),
+                "../../target".to_owned(),
+            ] {
                 assert!(
                     !text.contains(&left) && !name.contains(&left),
                     "{language:?}: {left} in {name}"

@@ -7,7 +7,7 @@ fn a_new_rust_project_builds_and_passes_every_check() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("my-store");
     let sdk = repository().join("plugins/sdk");
-    let (out, err, code) = ended(plugin(&[
+    let (out, err, code) = ended(&mut plugin(&[
         "new",
         "my-store",
         "--sdk-path",

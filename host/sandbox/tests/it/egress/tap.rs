@@ -68,7 +68,7 @@ async fn a_tap_hears_the_plugins_signature_and_not_the_hosts() {
     let mine = "AWS4-HMAC-SHA256 Credential=KEYHOLE/20260101/eu-west-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=00";
     let exchange = with(
         get("https", &authority, "/"),
-        json!({"body": "{}", "headers": [["x-amz-target", "secretsmanager.GetSecretValue"], ["authorization", mine]]}),
+        json!({"body": "{}", "headers": [["content-type", "application/x-amz-json-1.1"], ["x-amz-target", "secretsmanager.GetSecretValue"], ["authorization", mine]]}),
     );
     sandbox.exchange(exchange).await;
     let sent = server.seen().remove(0);
