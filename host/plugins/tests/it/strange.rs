@@ -15,6 +15,7 @@ use crate::script::{Reply, Server, not_found, ok, reply};
 use crate::world::{PullSecrets, component, docker_config, reason, signed_by};
 
 const COMPONENT: &str = "plugin of a script";
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// A component that is text, as the script's answers are.
 fn body() -> String {
@@ -341,6 +342,40 @@ async fn a_list_of_images_in_place_of_one_is_no_plugin() {
         obtain(&Sources::default(), image).await.unwrap_err().reason(),
         "NotAPlugin"
     );
+}
+
+#[tokio::test]
+async fn a_crowd_of_signatures_is_not_taken_into_memory() {
+    let layer = json!({"mediaType": BUNDLE, "digest": Digest::of(b"{}").as_str(), "size": 2});
+    let config =
+        json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::of(b"{}").as_str(), "size": 2});
+    let crowd = json!({"schemaVersion": 2, "config": config, "layers": vec![layer; 20]}).to_string();
+    let entry = json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "artifactType": BUNDLE,
+        "digest": Digest::of(crowd.as_bytes()).as_str(), "size": crowd.len()});
+    let index = json!({"schemaVersion": 2, "manifests": vec![entry; 100]}).to_string();
+    let server = Server::start(move |request, _| {
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        if path.contains("/referrers/") {
+            ok(&index)
+        } else if path.ends_with(&format!("/manifests/{}", Digest::of(crowd.as_bytes()))) {
+            ok(&crowd)
+        } else if path.ends_with(&format!("/blobs/{}", Digest::of(b"{}"))) {
+            ok("{}")
+        } else {
+            well_behaved(request)
+        }
+    })
+    .await;
+    let key = Cosign::find().unwrap().key("own").await.unwrap();
+    let source = Source::Oci(Box::new(image(&server)));
+    let refused = Sources::default().obtain(&source, &signed_by(&[&key])).await;
+    assert_eq!(reason(refused), "MalformedSignature");
+    let blobs = server
+        .asked()
+        .iter()
+        .filter(|request| request.contains("/blobs/"))
+        .count();
+    assert_eq!(blobs, 32);
 }
 
 #[tokio::test]

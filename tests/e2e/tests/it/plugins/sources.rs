@@ -131,8 +131,11 @@ fn a_private_registry_takes_the_pull_secret_of_the_operators_namespace() {
         let pinned = push(&registry, "1", &obliging(&json!({"types": [name]}))).await;
         let spec = |secret: Option<&str>, authority: Option<&str>| {
             let mut oci = json!({ "image": pinned });
-            oci["pullSecret"] = json!(secret);
-            oci["caBundle"] = json!(authority);
+            for (field, value) in [("pullSecret", secret), ("caBundle", authority)] {
+                if let Some(value) = value {
+                    oci[field] = json!(value);
+                }
+            }
             json!({ "source": { "oci": oci } })
         };
         let authority = Some(registry.authority());
