@@ -134,7 +134,9 @@ impl Project {
             (Language::Rust, "README.md") => rust_readme(&text).replace("../../target/", "target/"),
             // The contract lies in the project itself.
             (Language::JavaScript | Language::Go, _) => without_hint(&text).replace("../../../wit", "wit"),
-            (Language::Python, _) => without_hint(&text).replace("HERE.parents[2] / \"wit\"", "HERE / \"wit\""),
+            (Language::Python, _) => without_hint(&text)
+                .replace("HERE.parents[2] / \"wit\"", "HERE / \"wit\"")
+                .replace("../../../wit", "wit"),
             (Language::Rust, _) => text,
         };
         Cow::Owned(text.into_bytes())

@@ -26,7 +26,8 @@ batch        up to 20 requests a call
 hosts        store.example.com
 credentials  none
              keyhole:backend/session-store@0.1.0
-             wasi:http/outgoing-handler@0.2.9
+             keyhole:backend/types@0.1.0
+             wasi:http/outgoing-handler@0.2.12
 
 settings
   name     type    set by         description
