@@ -56,7 +56,7 @@ fn paths_take_turns() {
 fn what_is_too_long_for_one_call_ends_at_a_bound() {
     let fake = Fake::with(&[names("/long", PAGES_OF_A_PATH * 10 + 1), names("/short", 25)].concat());
     let too_many = Err(Unread::TooMany(PAGES_OF_A_PATH * 10));
-    assert_eq!(run(&fake, &["/long"]), [too_many.clone()]);
+    assert_eq!(run(&fake, &["/long"]).remove(0), too_many);
     assert_eq!(fake.calls(), (0, 0, PAGES_OF_A_PATH));
     let found = run(&fake, &["/long", "/short"]);
     assert_eq!(found[0], too_many, "as when it is alone");
