@@ -20,7 +20,8 @@ const NOT_PART: [&str; 7] = [
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut table = String::from(
-        "/// Path and content, by the embedded tree.\npub(super) static TREES: &[(&str, &[(&str, &[u8])])] = &[\n",
+        "/// Path and content.\npub(super) type File = (&'static str, &'static [u8]);\n\n\
+         /// The files of each embedded tree.\npub(super) static TREES: &[(&str, &[File])] = &[\n",
     );
     for (tree, folder) in [
         ("rust", "plugins/examples/rust"),

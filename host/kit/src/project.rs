@@ -177,15 +177,24 @@ fn rust(folder: &Path) -> Result<(String, PathBuf), ProjectError> {
         .canonicalize()
         .map_err(KitError::file(folder))?;
     let is_this = |package: &&Json| {
-        package["manifest_path"]
-            .as_str()
+        package
+            .get("manifest_path")
+            .and_then(Json::as_str)
             .is_some_and(|path| Path::new(path) == manifest)
     };
-    let package = metadata["packages"].as_array().into_iter().flatten().find(is_this);
+    let package = metadata
+        .get("packages")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+        .find(is_this);
     let name = package
-        .and_then(|package| package["name"].as_str())
+        .and_then(|package| package.get("name").and_then(Json::as_str))
         .ok_or_else(failed)?;
-    let target = metadata["target_directory"].as_str().ok_or_else(failed)?;
+    let target = metadata
+        .get("target_directory")
+        .and_then(Json::as_str)
+        .ok_or_else(failed)?;
     let built = keyhole_guests::build(folder, name, Path::new(target)).map_err(ProjectError::Cargo)?;
     Ok((name.to_owned(), built))
 }

@@ -167,7 +167,7 @@ impl Project {
     }
 }
 
-fn tree(name: &str) -> &'static [(&'static str, &'static [u8])] {
+fn tree(name: &str) -> &'static [trees::File] {
     let found = trees::TREES.iter().find(|(tree, _)| *tree == name);
     found.map_or(&[], |(_, files)| *files)
 }

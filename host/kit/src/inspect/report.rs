@@ -18,7 +18,7 @@ impl Display for Inspection {
             "file",
             &[format!("{}, {}", words::line(&self.file), words::bytes(self.size))],
         )?;
-        row(f, "digest", &[self.digest.clone()])?;
+        row(f, "digest", std::slice::from_ref(&self.digest))?;
         let contract = self.contract.as_deref().unwrap_or("none");
         row(f, "contract", &[contract.to_owned()])?;
         if let Some(plugin) = &self.plugin {

@@ -78,7 +78,7 @@ impl Guest for Bad {
         let path = match habit().as_str() {
             "validate-silent" => return Vec::new(),
             "validate-path" => "address",
-            "validate-traps" if address.is_none() => std::process::abort(),
+            "validate-traps" if address.is_none_or(|address| !address.starts_with("http")) => std::process::abort(),
             "validate-complains" => return vec![problem("/address", "I do not like it")],
             _ => "/address",
         };
