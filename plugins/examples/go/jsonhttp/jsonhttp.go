@@ -95,12 +95,13 @@ func (a Answer) kind() types.ErrorKind {
 }
 
 // Get asks, and reads the whole answer.
-func Get(address string, headers map[string]string) (Answer, error) {
+func Get(address string, headers map[string]string) (answer Answer, err error) {
+	defer func() { collect(len(answer.body)) }()
 	where, err := url.Parse(address)
 	if err != nil {
 		return Answer{}, Fail(types.MakeErrorKindInvalid("/settings"), "the store's URL cannot be read")
 	}
-	answer := Answer{shown: fmt.Sprintf("%s://%s%s", where.Scheme, where.Host, where.EscapedPath())}
+	answer = Answer{shown: fmt.Sprintf("%s://%s%s", where.Scheme, where.Host, where.EscapedPath())}
 	unreachable := Fail(types.MakeErrorKindUnavailable(wit.None[uint64]()), "no answer to GET "+answer.shown)
 
 	request, ok := outgoing(where, headers)
@@ -112,18 +113,23 @@ func Get(address string, headers map[string]string) (Answer, error) {
 		return answer, unreachable
 	}
 	future := sent.Ok()
-	future.Subscribe().Block()
+	defer future.Drop()
+	ready := future.Subscribe()
+	ready.Block()
+	ready.Drop()
 	arrived := future.Get()
 	if arrived.IsNone() || arrived.Some().IsErr() || arrived.Some().Ok().IsErr() {
 		return answer, unreachable
 	}
 	response := arrived.Some().Ok().Ok()
+	defer response.Drop()
 	answer.Status = response.Status()
-	if values := response.Headers().Get("retry-after"); len(values) > 0 {
+	fields := response.Headers()
+	if values := fields.Get("retry-after"); len(values) > 0 {
 		answer.retryAfter = string(values[0])
 	}
+	fields.Drop()
 	answer.body, err = read(response, unreachable)
-	collect(len(answer.body))
 	return answer, err
 }
 
@@ -150,10 +156,14 @@ func read(response *wasi.IncomingResponse, broken error) ([]byte, error) {
 	if consumed.IsErr() {
 		return nil, broken
 	}
+	// What was opened last goes first. The collector would drop them in any order, and a body that goes before its
+	// stream is a fault.
+	defer consumed.Ok().Drop()
 	opened := consumed.Ok().Stream()
 	if opened.IsErr() {
 		return nil, broken
 	}
+	defer opened.Ok().Drop()
 	var body []byte
 	for {
 		piece := opened.Ok().BlockingRead(64 << 10)
