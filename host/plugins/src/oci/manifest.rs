@@ -123,7 +123,8 @@ mod tests {
     #[test]
     fn a_plugin_is_one_layer_of_webassembly_with_its_config() {
         assert_eq!(layer_of(&manifest()).unwrap().size, 9);
-        let spoil: [(&str, fn(&mut Json)); 6] = [
+        type Spoil = (&'static str, fn(&mut Json));
+        let spoil: [Spoil; 6] = [
             ("config", |it| {
                 it["config"]["mediaType"] = json!("application/vnd.oci.image.config.v1+json")
             }),
