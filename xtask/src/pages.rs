@@ -90,7 +90,7 @@ struct Link<'a> {
 impl<'a> Link<'a> {
     /// The name of a test, if it leads to code.
     fn test(&self) -> Option<&'a str> {
-        self.target.ends_with(".rs").then_some(self.text.trim_matches('`'))
+        self.file()?.ends_with(".rs").then_some(self.text.trim_matches('`'))
     }
 
     /// The file that it leads to, if that is one of the project.
@@ -190,6 +190,13 @@ mod tests {
         let text = "a [`b`](c.rs) and [d](e.md#f)\n```sh\n[g](h.rs)\n```\n[i](https://j)";
         let found: Vec<_> = links(text).map(|link| (link.text, link.target)).collect();
         assert_eq!(found, [("`b`", "c.rs"), ("d", "e.md#f"), ("i", "https://j")]);
+    }
+
+    #[test]
+    fn only_a_link_into_the_project_names_a_test() {
+        let tests = |text| links(text).filter_map(|link| link.test()).collect::<Vec<_>>();
+        let text = "[`a`](b.rs), [rustup](https://rustup.rs), [c](d.md)";
+        assert_eq!(tests(text), ["a"]);
     }
 
     #[test]
