@@ -1,3 +1,5 @@
+//! The CustomResourceDefinitions against what kubernetes-external-secrets admits and refuses.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Reading objects, whatever an older or stranger hand wrote into them.
+
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The reference pages: every field of the schemas is described and has an example.
+
 use std::collections::BTreeSet;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What the index makes necessary when objects, Secrets, namespaces and plugins come, change and go.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

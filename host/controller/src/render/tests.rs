@@ -1,3 +1,5 @@
+//! The road without a cluster gives what the operator would write.
+
 use super::*;
 use crate::plan::fixture::{Table, external_secret, live_set};
 use serde_json::{Value as Json, json};

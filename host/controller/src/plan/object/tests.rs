@@ -1,3 +1,5 @@
+//! What an object asks for, and every mistake in it, named by its field.
+
 use super::*;
 use crate::plan::fixture::{external_secret, live_set};
 use keyhole_core::Selector;

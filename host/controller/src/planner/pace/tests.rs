@@ -1,3 +1,5 @@
+//! How a pace finds the rate that a store allows, on a clock of its own.
+
 use super::*;
 
 const fn ms(milliseconds: u64) -> Duration {

@@ -1,3 +1,5 @@
+//! Which requests travel together, and in which order.
+
 use super::*;
 use keyhole_core::Selector;
 use keyhole_core::request::JsonText;
