@@ -5,18 +5,18 @@
 //! A build takes about eight minutes on two cores, and 240 MB.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Context as _;
-use sha2::{Digest, Sha256};
 
-use crate::cache::{Lock, root};
-use crate::run::run;
+use crate::cache::Lock;
+use crate::go_module::GoModule;
 
-const SUMS: &[u8] = include_bytes!("../../control-plane/go.sum");
-const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../control-plane");
+const MODULE: GoModule = GoModule {
+    name: "control-plane",
+    sums: include_bytes!("../../control-plane/go.sum"),
+    linker_flags: VERSION_FLAGS,
+};
 
 /// Kubernetes prints this as its version; without the flags it says v0.0.0 and clients complain.
 pub(crate) const VERSION_FLAGS: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
@@ -51,7 +51,7 @@ pub struct ControlPlaneBinaries {
 impl ControlPlaneBinaries {
     /// The binaries, if all of them are there.
     pub fn find() -> anyhow::Result<Option<Self>> {
-        let built = folder()?;
+        let built = MODULE.folder()?;
         let given = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
         let mut paths = BINARIES.iter().map(|(ours, envtests, _)| {
             let given = given
@@ -77,7 +77,7 @@ impl ControlPlaneBinaries {
         if let Some(found) = Self::find()? {
             return Ok(found);
         }
-        let folder = folder()?;
+        let folder = MODULE.folder()?;
         let _lock = Lock::of(&folder)?;
         if Self::find()?.is_none() {
             build(&folder).context("cannot build the test control plane from tests/control-plane")?;
@@ -86,17 +86,7 @@ impl ControlPlaneBinaries {
     }
 }
 
-/// `<cache>/control-plane/<first 16 hex digits of the SHA-256 of go.sum>`.
-fn folder() -> anyhow::Result<PathBuf> {
-    let key: String = Sha256::digest(SUMS)
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok(root()?.join("control-plane").join(key))
-}
-
-/// Builds what `KUBEBUILDER_ASSETS` does not hold, beside the folder, and moves it there in one step.
+/// Builds what `KUBEBUILDER_ASSETS` does not hold.
 fn build(folder: &Path) -> anyhow::Result<()> {
     let given = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
     let is_given = |name: &str| given.as_ref().is_some_and(|folder| folder.join(name).is_file());
@@ -104,22 +94,5 @@ fn build(folder: &Path) -> anyhow::Result<()> {
         .iter()
         .filter(|(_, envtests, _)| !is_given(envtests))
         .map(|(_, _, package)| *package);
-    let partial = folder.with_added_extension("partial");
-    for stale in [&partial, &folder.to_path_buf()] {
-        if stale.exists() {
-            fs::remove_dir_all(stale)?;
-        }
-    }
-    fs::create_dir_all(&partial)?;
-    let mut out = partial.clone().into_os_string();
-    out.push("/");
-    run(Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", VERSION_FLAGS, "-o"])
-        .arg(out)
-        .args(packages)
-        .current_dir(MODULE)
-        .env("CGO_ENABLED", "0")
-        .env_remove("GOFLAGS"))?;
-    fs::rename(&partial, folder)?;
-    Ok(())
+    MODULE.build(packages, folder)
 }

@@ -13,6 +13,7 @@
 mod cache;
 mod control_plane;
 mod examples;
+mod go_module;
 mod kubectl;
 mod moto;
 mod openbao;
