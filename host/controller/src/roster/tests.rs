@@ -1,3 +1,5 @@
+//! What becomes of an entry of the roster when its object changes, its file is broken, or it is mended.
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! When a watch that went quiet or breaks off is doubted, and when it is given up.
+
 use super::*;
 use crate::metrics::ObjectMetrics;
 use http::{Request, Response, StatusCode};

@@ -1,3 +1,5 @@
+//! Reading JSON with its digits as they were written.
+
 use super::*;
 
 fn compact(text: &str) -> Result<String, NotJson> {

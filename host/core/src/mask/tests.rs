@@ -1,3 +1,5 @@
+//! What is replaced in a text that a plugin said, and what is not.
+
 use super::*;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 

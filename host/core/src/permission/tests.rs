@@ -1,3 +1,5 @@
+//! What annotations of a namespace permit.
+
 use super::*;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};

@@ -1,3 +1,5 @@
+//! Which member of a value a property leads to.
+
 use super::*;
 
 /// What `property` of the JSON in `text` comes out as, if it is there.

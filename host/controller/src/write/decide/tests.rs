@@ -1,3 +1,5 @@
+//! What is done with a Secret, for each way that it can be there already.
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Which JavaScript expressions mean the same to the `regex` crate, and which are left to JavaScript.
+
 use super::*;
 
 fn finds(expression: &str, text: &str) -> bool {
