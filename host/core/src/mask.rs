@@ -6,8 +6,10 @@
 //! ordinary words and tell which words are secret. A text is cut *before* it is searched, so the
 //! beginning of a value at its end is replaced as well; otherwise the cut would leave half a secret.
 //!
-//! The work is bounded whatever a hostile plugin returns: a mask with too many values, or a text that
-//! takes too many comparisons, gives `***` in place of the whole text.
+//! The work is bounded whatever a hostile plugin returns, and so is what a mask holds: 9 MiB of `[1,1,..`
+//! were once 150 MiB, 9 MiB of line breaks 9.4 million allocations. A mask that meets more than it may
+//! look at lets go of everything and stops reading; from then on it gives `***` in place of any text. So
+//! does a text that takes too many comparisons.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -29,8 +31,13 @@ pub const LONGEST_TEXT: usize = 1024;
 
 /// Texts are cut to this many bytes before they are searched.
 const SEARCHED: usize = 4096;
-/// Values of one mask, members of JSON values included.
+/// Values of one mask, members of JSON values and lines included.
 const MOST_VALUES: usize = 16_384;
+/// Members and lines that one mask looks at, those that are too short to be replaced included. While a
+/// value is read, each member takes about 32 bytes.
+const MOST_PARTS: usize = 64 << 10;
+/// Bytes of members and lines that one mask holds. The values themselves are shared, not copied.
+const MOST_COPIED: usize = 16 << 20;
 /// Byte comparisons for one text: a few milliseconds.
 const MOST_COMPARISONS: usize = 16 << 20;
 /// JSON inside JSON text inside JSON.
@@ -38,12 +45,19 @@ const DEEPEST_JSON: usize = 3;
 
 type Head = [u8; SHORTEST];
 
-/// The values to replace. Holds references to the values, no copies of them except of JSON members.
+/// The values to replace. Holds references to the values, no copies of them except of JSON members and
+/// lines.
 #[derive(Default)]
 pub struct Mask {
     values: Vec<SecretBytes>,
-    /// The first bytes of each form of each value: a text is searched by looking up its own windows.
+    /// The first bytes of each form of each value, in lower case: a text is searched by looking up its own
+    /// windows.
     heads: HashMap<Head, Vec<(usize, Form)>>,
+    /// Members and lines that were looked at.
+    parts: usize,
+    /// Bytes of those that were copied.
+    copied: usize,
+    /// There was more than a mask may hold, so that no text is known to be free of secrets.
     too_many: bool,
 }
 
@@ -150,67 +164,120 @@ impl Mask {
             return;
         }
         if self.values.len() >= MOST_VALUES {
-            self.too_many = true;
-            return;
+            return self.give_up();
         }
         let position = self.values.len();
-        let mut heads: Vec<(Head, Form)> = Vec::with_capacity(Form::ALL.len());
         for form in Form::ALL {
             if form.is_of_its_own(value.expose())
                 && let Some(head) = form.head(value.expose())
             {
-                heads.push((head, form));
+                self.heads
+                    .entry(head.map(|byte| byte.to_ascii_lowercase()))
+                    .or_default()
+                    .push((position, form));
             }
-        }
-        for (head, form) in heads {
-            self.heads.entry(head).or_default().push((position, form));
         }
         self.values.push(value.clone());
-        if depth > 0
-            && let Ok(json) = Json::read(value.expose())
-        {
-            self.add_members(&json, depth - 1);
+        if depth > 0 {
+            self.add_json(value.expose(), depth - 1);
         }
-        self.add_lines(value);
+        self.add_lines(value.expose());
     }
 
-    /// A key in PEM that a guest prints arrives line by line.
-    fn add_lines(&mut self, value: &SecretBytes) {
-        if value.expose().contains(&b'\n') {
-            for line in value.expose().split(|byte| *byte == b'\n') {
-                self.add_value(&SecretBytes::new(line.trim_ascii().to_vec()), 0);
-            }
+    fn add_json(&mut self, text: &[u8], depth: usize) {
+        // The reader makes something of each member, so they are counted before it is let at them.
+        if self.may_look_at(most_members(text))
+            && let Ok(json) = Json::read(text)
+        {
+            self.add_members(&json, depth);
         }
     }
 
     fn add_members(&mut self, json: &Json<'_>, depth: usize) {
+        if self.too_many {
+            return;
+        }
         match json {
-            Json::Text(text) => self.add_value(&SecretBytes::new(text.utf8()), depth),
-            Json::Number(digits) => self.add_value(&SecretBytes::new(digits.as_bytes().to_vec()), 0),
+            Json::Text(text) => self.add_part(text.utf8(), depth),
+            Json::Number(digits) => self.add_part(digits.as_bytes().to_vec(), 0),
             Json::Array(items) => items.iter().for_each(|item| self.add_members(item, depth)),
             Json::Object(members) => members.iter().for_each(|(_, member)| self.add_members(member, depth)),
             Json::Null | Json::Bool(_) => {}
         }
     }
 
+    /// A key in PEM that a guest prints arrives line by line.
+    fn add_lines(&mut self, text: &[u8]) {
+        if !text.contains(&b'\n') {
+            return;
+        }
+        for line in text.split(|byte| *byte == b'\n') {
+            if !self.may_look_at(1) {
+                return;
+            }
+            let line = line.trim_ascii();
+            if line.len() >= SHORTEST {
+                self.add_part(line.to_vec(), 0);
+            }
+        }
+    }
+
+    fn add_part(&mut self, part: Vec<u8>, depth: usize) {
+        let part = SecretBytes::new(part);
+        match self.copied.checked_add(part.len()) {
+            Some(copied) if copied <= MOST_COPIED => {
+                self.copied = copied;
+                self.add_value(&part, depth);
+            }
+            _ => self.give_up(),
+        }
+    }
+
+    /// Whether there is room for looking at so many more members or lines. Gives up where there is none.
+    fn may_look_at(&mut self, parts: usize) -> bool {
+        match self.parts.checked_add(parts) {
+            Some(parts) if parts <= MOST_PARTS => self.parts = parts,
+            _ => self.give_up(),
+        }
+        !self.too_many
+    }
+
+    /// Hides every text from now on, which takes nothing that is held.
+    fn give_up(&mut self) {
+        self.too_many = true;
+        self.values = Vec::new();
+        self.heads = HashMap::new();
+    }
+
     /// `text` with every value replaced, at most [`LONGEST_TEXT`] bytes of it.
     #[must_use]
     pub fn apply(&self, text: &str) -> String {
+        self.replaced(text, |a, b| a == b)
+    }
+
+    /// The same, with values replaced in upper and lower case too: for names of hosts and headers, which
+    /// are in lower case whatever a guest wrote.
+    #[must_use]
+    pub fn apply_in_any_case(&self, text: &str) -> String {
+        self.replaced(text, |a, b| a.eq_ignore_ascii_case(&b))
+    }
+
+    fn replaced(&self, text: &str, is_same: fn(u8, u8) -> bool) -> String {
         if self.too_many {
             return HIDDEN.to_owned();
         }
         let searched = cut(text, SEARCHED);
-        match self.find(searched.as_bytes()) {
+        match self.find(searched.as_bytes(), is_same) {
             Some(found) => cut(&replaced(searched, &found), LONGEST_TEXT).to_owned(),
             None => HIDDEN.to_owned(),
         }
     }
 
     /// Where values are, as (start, end), in order of start; nothing when the search takes too long.
-    fn find(&self, text: &[u8]) -> Option<Vec<(usize, usize)>> {
+    fn find(&self, text: &[u8], is_same: fn(u8, u8) -> bool) -> Option<Vec<(usize, usize)>> {
         let mut found: Vec<(usize, usize)> = Vec::new();
         let mut budget = MOST_COMPARISONS;
-        for (start, window) in text.windows(SHORTEST).enumerate() {
+        for (start, window) in text.to_ascii_lowercase().windows(SHORTEST).enumerate() {
             let Some(candidates) = <&Head>::try_from(window).ok().and_then(|head| self.heads.get(head)) else {
                 continue;
             };
@@ -221,7 +288,7 @@ impl Mask {
                 let shown = value.get(..form.enough(value, rest.len())).unwrap_or(value);
                 budget = budget.checked_sub(shown.len() * form.cost())?;
                 let Some(mut written) = form.write(shown) else { continue };
-                let same = written.iter().zip(rest).take_while(|(a, b)| a == b).count();
+                let same = written.iter().zip(rest).take_while(|(a, b)| is_same(**a, **b)).count();
                 let complete = same == written.len() && shown.len() == value.len();
                 if complete || same == rest.len() {
                     longest = longest.max(same);
@@ -236,6 +303,26 @@ impl Mask {
         }
         Some(found)
     }
+}
+
+/// No fewer than the members that a reader of JSON meets in `text` before it ends or gives up: one for
+/// each comma and each opening bracket outside of texts.
+fn most_members(text: &[u8]) -> usize {
+    let text = text.trim_ascii_start();
+    if !matches!(text, [b'[' | b'{', ..]) {
+        return 1;
+    }
+    let (mut members, mut in_text, mut is_escaped) = (1_usize, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_text,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => members += 1,
+            _ => {}
+        }
+    }
+    members
 }
 
 impl fmt::Debug for Mask {

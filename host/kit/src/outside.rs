@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use keyhole_core::{CallError, Identity, PluginId, SecretBytes};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    AwsSessions, CallObserver, CallStats, Credential, CredentialError, Credentials, EndpointOverrides, Export, Ports,
-    SERVICE_ACCOUNT_TOKEN,
+    ApiServer, AwsSessions, CallObserver, CallStats, Credential, CredentialError, Credentials, EndpointOverrides,
+    Export, Ports, SERVICE_ACCOUNT_TOKEN,
 };
 
 /// An outside for calls that reach nothing, or a recording: requests are signed with keys that are worth nothing,
@@ -22,7 +22,7 @@ pub fn ports(network: Network, observer: Arc<dyn CallObserver>) -> Ports {
         credentials: Arc::new(StandIns::default()),
         endpoints: EndpointOverrides::default(),
         network,
-        api_server: Vec::new(),
+        api_server: ApiServer::default(),
         observer: Some(observer),
     }
 }

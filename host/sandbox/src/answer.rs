@@ -1,9 +1,9 @@
 //! From what a guest returned to what the host works with.
 //!
 //! Values move into [`SecretBytes`] first, before anything can fail, so that no path leaves them behind
-//! in freed memory. Then the answer is checked as a whole (a plugin that breaks the contract in one
-//! outcome is not believed in the others), and last every text that a user will read is masked with
-//! all values of the call.
+//! in freed memory. Then the answer is checked as a whole, its sizes first (a plugin that breaks the contract
+//! in one outcome is not believed in the others), and last every text that a user will read is masked with
+//! all values of the call. Names of values stay as they are: they become keys of a Secret.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,17 +50,8 @@ impl Answer {
         self.0.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 
-    /// Whether the answer is one to these requests and within the limits.
-    pub(crate) fn check(&self, requests: &[PlannedRequest], limits: &Limits) -> Result<(), CallError> {
-        let (outcomes, asked) = (self.0.len(), requests.len());
-        if outcomes != asked {
-            return Err(CallError::Protocol(format!(
-                "it returned {outcomes} outcomes for {asked} requests"
-            )));
-        }
-        for (number, (outcome, planned)) in self.0.iter().zip(requests).enumerate() {
-            check_kind(outcome, planned).map_err(|what| CallError::Protocol(format!("outcome {number}: {what}")))?;
-        }
+    /// Whether the answer is within the limits. Comes first: only then is it bounded what else is done with it.
+    pub(crate) fn check_sizes(&self, limits: &Limits) -> Result<(), CallError> {
         let mut total = 0_usize;
         for value in self.values() {
             too_long("value", value.bytes.len(), limits.value)?;
@@ -78,6 +69,20 @@ impl Answer {
                     too_long("name of a value", named.name.len().max(named.full_name.len()), NAME)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Whether the answer is one to these requests.
+    pub(crate) fn check_fit(&self, requests: &[PlannedRequest]) -> Result<(), CallError> {
+        let (outcomes, asked) = (self.0.len(), requests.len());
+        if outcomes != asked {
+            return Err(CallError::Protocol(format!(
+                "it returned {outcomes} outcomes for {asked} requests"
+            )));
+        }
+        for (number, (outcome, planned)) in self.0.iter().zip(requests).enumerate() {
+            check_kind(outcome, planned).map_err(|what| CallError::Protocol(format!("outcome {number}: {what}")))?;
         }
         Ok(())
     }

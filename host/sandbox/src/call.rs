@@ -18,6 +18,9 @@ pub struct Call {
     pub region: Option<Arc<str>>,
     /// For whom, when the call serves one namespace only. Told to the plugin.
     pub namespace: Option<Arc<str>>,
+    /// All namespaces that the call serves, sorted; none where the administrator lets the plugin's batches be
+    /// shared. Not told to the plugin. What it keeps for its next call is found by calls for exactly these.
+    pub compartments: Arc<[Arc<str>]>,
     /// 1 for the first attempt at these requests, 2 for the next.
     pub attempt: u32,
     /// Counts what the call asks of its store.

@@ -33,6 +33,7 @@ mod sign;
 mod tap;
 mod tls;
 
+pub(crate) use body::{WRITES_QUEUED, WRITTEN_AT_ONCE};
 pub use call::CallEgress;
 pub use endpoints::{EndpointOverrides, InvalidEndpoint};
 pub use network::{Network, Timeouts};

@@ -16,7 +16,7 @@ use crate::bindings::since_v0_1_0::Plugin;
 use crate::bindings::since_v0_1_0::keyhole::backend::{credentials, log, session_store, types};
 use crate::credentials::{NotHanded, not_granted};
 use crate::output::Level;
-use crate::sessions::NotStored;
+use crate::sessions::{NotStored, check_size};
 use crate::state::State;
 
 /// Longest HTTP method, scheme and authority that a guest may put into a request handle. wasi-http
@@ -90,6 +90,19 @@ impl log::Host for State {
     }
 }
 
+impl State {
+    /// Stores what the guest wants to find again. The call remembers what is stored, to mask it, and
+    /// nothing else: what a guest offers without end must not pile up in the host.
+    fn keep_session(&self, key: String, value: SecretBytes, life: Duration) -> Result<(), NotStored> {
+        let (sessions, scope) = self.secrets.sessions.as_ref().ok_or(NotStored::Full)?;
+        check_size(&key, &value)?;
+        if !self.secrets.handled.note(&value) {
+            return Err(NotStored::Full);
+        }
+        sessions.set(scope, key, value, life)
+    }
+}
+
 impl session_store::Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         let Some(entry) = self
@@ -111,14 +124,8 @@ impl session_store::Host for State {
         ttl_ms: u64,
     ) -> wasmtime::Result<Result<(), session_store::SessionError>> {
         let value = SecretBytes::new(value);
-        if !self.secrets.handled.note(&value) {
-            return Ok(Err(session_store::SessionError::Full));
-        }
-        let Some((sessions, scope)) = self.secrets.sessions.as_ref() else {
-            return Ok(Err(session_store::SessionError::Full));
-        };
-        Ok(sessions
-            .set(scope, key, value, Duration::from_millis(ttl_ms))
+        Ok(self
+            .keep_session(key, value, Duration::from_millis(ttl_ms))
             .map_err(|error| match error {
                 NotStored::TooLarge => session_store::SessionError::TooLarge,
                 NotStored::Full => session_store::SessionError::Full,

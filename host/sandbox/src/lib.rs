@@ -17,6 +17,7 @@
 )]
 
 mod answer;
+mod api_server;
 mod bindings;
 mod call;
 mod component;
@@ -39,7 +40,9 @@ mod run;
 mod script;
 mod sessions;
 mod state;
+mod verdict;
 
+pub use api_server::ApiServer;
 pub use call::{Call, CallStats, Exchanges, Export, PlannedRequest, Problem};
 pub use component::Component;
 pub use credential_error::CredentialError;

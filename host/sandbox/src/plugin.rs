@@ -29,6 +29,7 @@ use crate::ports::Ports;
 use crate::run::{Given, Remains, Runner};
 use crate::sessions::{ScopeKey, Sessions, Turn};
 use crate::state::Network;
+use crate::verdict::{corrected, host_knows_better, masked};
 
 /// Problems of one `validate` that are reported; the rest is noise.
 const PROBLEMS: usize = 32;
@@ -106,7 +107,8 @@ impl Plugin {
                 Box::pin(async move { plugin.keyhole_backend_backend().call_describe(store).await })
             })
             .await;
-        remains.report(id, ports, Export::Describe, &Mask::default(), described.as_ref().err());
+        let mask = Mask::default();
+        remains.report(id, ports, Export::Describe, Some(&mask), described.as_ref().err());
         described
     }
 
@@ -158,7 +160,7 @@ impl Plugin {
             &inner.id,
             &inner.ports,
             Export::Validate,
-            &mask,
+            Some(&mask),
             validated.as_ref().err(),
         );
         let clean = |text: &str| one_line(&mask.apply(text));
@@ -189,12 +191,7 @@ impl Plugin {
             )));
         }
 
-        let key = || ScopeKey {
-            identity: call.identity.clone(),
-            settings: call.settings.clone(),
-            namespace: call.namespace.clone(),
-        };
-        let scope = inner.uses_sessions.then(key);
+        let scope = inner.uses_sessions.then(|| ScopeKey::of(call));
         let turn = match &scope {
             Some(scope) => Some(self.turn(scope).await?),
             None => None,
@@ -271,34 +268,33 @@ impl Plugin {
         requests: &[PlannedRequest],
     ) -> Result<Vec<Outcome>, CallError> {
         let Inner { id, ports, runner, .. } = &*self.0;
-        let host = remains.verdict.as_ref();
         let (outcomes, mask) = match returned {
             Ok(Ok(raw)) => {
                 let answer = Answer::take(raw);
-                let mask = remains.mask_with(&answer);
-                let outcomes = answer
-                    .check(requests, &runner.limits)
-                    .and_then(|()| remains.check_values(&answer))
-                    .map(|()| answer.cleaned(&mask));
-                (
-                    outcomes.map(|outcomes| outcomes.into_iter().map(|outcome| corrected(outcome, host)).collect()),
-                    mask,
-                )
+                match answer.check_sizes(&runner.limits) {
+                    Ok(()) => {
+                        let mask = remains.mask_with(&answer);
+                        (remains.outcomes(answer, requests, &mask), Some(mask))
+                    }
+                    // To look for what else of it must not be shown, it would have to be read.
+                    Err(error) => (Err(error), None),
+                }
             }
             Ok(Err(raw)) => {
                 let mask = remains.mask();
                 let error = clean_error(store_error(raw), &mask);
-                let known = host.filter(|host| host_knows_better(&error, host)).cloned();
-                (Err(known.unwrap_or(CallError::Store(error))), mask)
+                let known = remains.verdict(&mask).filter(|host| host_knows_better(&error, host));
+                (Err(known.unwrap_or(CallError::Store(error))), Some(mask))
             }
             // A guest that crashes over a refused exchange should still tell its user about the refusal.
             Err(CallError::Trap(trap)) => {
+                let host = remains.verdict(&remains.mask());
                 let trap = host.map_or(trap.clone(), |host| format!("{trap}, after: {host}"));
-                (Err(CallError::Trap(trap)), Mask::default())
+                (Err(CallError::Trap(trap)), None)
             }
-            Err(error) => (Err(error), Mask::default()),
+            Err(error) => (Err(masked(&error, &remains.mask())), None),
         };
-        remains.report(id, ports, Export::Fetch, &mask, outcomes.as_ref().err());
+        remains.report(id, ports, Export::Fetch, mask.as_ref(), outcomes.as_ref().err());
         outcomes
     }
 
@@ -337,39 +333,11 @@ fn raw_request(planned: &PlannedRequest) -> wit::Request {
     }
 }
 
-/// Whether a guest may well have made this error up from what the host refused or lost. `not-found` and
-/// the like are news from the store. `denied` and `unauthenticated` are too, unless the host itself had
-/// refused something: a lost connection to one host must not hide that another one said no.
-fn host_knows_better(error: &StoreError, host: &CallError) -> bool {
-    use StoreErrorKind as Kind;
-    match error.kind {
-        Kind::Unavailable(_) | Kind::Internal | Kind::Other(_) => true,
-        Kind::Denied | Kind::Unauthenticated => match host {
-            CallError::Egress(error) => error.is_refusal(),
-            CallError::Identity { .. } => true,
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
 /// Whether the store itself answered, so that whatever login it asks for has been made.
 fn is_answer_of_the_store(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Value(_) | Outcome::Values(_) | Outcome::Unchanged => true,
         Outcome::Failed(error) => error.kind == StoreErrorKind::NotFound,
-    }
-}
-
-/// An outcome in which the host's record stands where the guest could not know better.
-fn corrected(outcome: Outcome, host: Option<&CallError>) -> Outcome {
-    match (outcome, host) {
-        (Outcome::Failed(error), Some(host)) if host_knows_better(&error, host) => Outcome::Failed(StoreError {
-            kind: StoreErrorKind::Host(Box::new(host.clone())),
-            message: host.to_string(),
-            store_code: error.store_code,
-        }),
-        (outcome, _) => outcome,
     }
 }
 
@@ -381,6 +349,20 @@ impl Remains {
             mask.add(secret);
         }
         mask
+    }
+
+    /// What the host recorded of the call's exchanges, without the secrets of the call.
+    fn verdict(&self, mask: &Mask) -> Option<CallError> {
+        self.verdict.as_ref().map(|host| masked(host, mask))
+    }
+
+    /// What an answer whose sizes are within the limits gives.
+    fn outcomes(&self, answer: Answer, requests: &[PlannedRequest], mask: &Mask) -> Result<Vec<Outcome>, CallError> {
+        answer.check_fit(requests)?;
+        self.check_values(&answer)?;
+        let host = self.verdict(mask);
+        let outcomes = answer.cleaned(mask).into_iter();
+        Ok(outcomes.map(|outcome| corrected(outcome, host.as_ref())).collect())
     }
 
     /// Refuses an answer with a credential that the host put on a request: the store echoed it, and who asked
@@ -418,12 +400,11 @@ impl Remains {
     }
 
     /// Lets the output of the call out and tells the observer. Of a call that did not come back, nobody
-    /// knows what it had, so its output is only counted.
-    fn report(&self, id: &PluginId, ports: &Ports, export: Export, mask: &Mask, error: Option<&CallError>) {
-        if self.returned {
-            self.output.emit(id, export, mask);
-        } else {
-            self.output.emit_count(id, export);
+    /// knows what it had, so its output is only counted, and so it is where no mask was made.
+    fn report(&self, id: &PluginId, ports: &Ports, export: Export, mask: Option<&Mask>, error: Option<&CallError>) {
+        match mask {
+            Some(mask) if self.returned => self.output.emit(id, export, mask),
+            _ => self.output.emit_count(id, export),
         }
         if let Some(observer) = &ports.observer {
             observer.call_ended(id, export, &self.stats, error);

@@ -2,13 +2,13 @@
 //! knows neither Kubernetes nor how credentials are found.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aws_credential_types::Credentials as AwsCredentials;
 use futures::future::BoxFuture;
 use keyhole_core::{CallError, Identity, PluginId, SecretBytes};
 
+use crate::api_server::ApiServer;
 use crate::call::{CallStats, Export};
 use crate::credential_error::CredentialError;
 use crate::egress::{EndpointOverrides, Network};
@@ -71,8 +71,8 @@ pub struct Ports {
     pub endpoints: EndpointOverrides,
     /// Resolver, proxy, trusted roots and time-outs of every exchange.
     pub network: Network,
-    /// The Kubernetes API server. No plugin reaches these, whatever its grant says.
-    pub api_server: Vec<SocketAddr>,
+    /// The Kubernetes API server. No plugin reaches it, whatever its grant says.
+    pub api_server: ApiServer,
     /// Who hears how calls went.
     pub observer: Option<Arc<dyn CallObserver>>,
 }

@@ -1,14 +1,14 @@
 //! What plugins earned by logging in, kept between calls.
 //!
 //! Instances live for one call, so a login token would be lost each time. The store keeps it for the
-//! next call of the same plugin file with the same identity, settings and namespace, in memory, bounded in every
+//! next call of the same plugin file with the same identity, settings and namespaces, in memory, bounded in every
 //! direction, overwritten with zeros when it goes.
 //!
 //! A hundred calls that start together would still make a hundred logins. So while nothing is known to
 //! be in a scope, its calls take turns, until one leaves a session or shows, by succeeding without
 //! one, that none is needed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use keyhole_core::request::JsonText;
 use keyhole_core::{Identity, SecretBytes};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
+
+use crate::call::Call;
 
 /// Entries of one scope.
 const ENTRIES: usize = 64;
@@ -35,9 +37,22 @@ const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct ScopeKey {
     pub(crate) identity: Identity,
     pub(crate) settings: JsonText,
-    /// The namespace of calls that serve one only. Without it a hostile plugin could keep one tenant's value
-    /// here and answer another tenant with it.
-    pub(crate) namespace: Option<Arc<str>>,
+    /// The namespaces that the calls serve, none where the plugin's batches are shared. Without them a hostile
+    /// plugin could keep one tenant's value here and answer another tenant with it. It is all of them that
+    /// count: a call for two namespaces must not find what a call for one of them left, nor what a call for
+    /// two others did.
+    pub(crate) compartments: BTreeSet<Arc<str>>,
+}
+
+impl ScopeKey {
+    /// Of the calls like this one.
+    pub(crate) fn of(call: &Call) -> Self {
+        Self {
+            identity: call.identity.clone(),
+            settings: call.settings.clone(),
+            compartments: call.compartments.iter().chain(&call.namespace).cloned().collect(),
+        }
+    }
 }
 
 /// Why an entry was not stored.
@@ -123,6 +138,15 @@ impl Scopes {
     }
 }
 
+/// Whether an entry is of a size that is stored at all.
+pub(crate) fn check_size(name: &str, value: &SecretBytes) -> Result<(), NotStored> {
+    if value.len() > VALUE || name.len() > KEY {
+        Err(NotStored::TooLarge)
+    } else {
+        Ok(())
+    }
+}
+
 impl Sessions {
     fn with<R>(&self, work: impl FnOnce(&mut Scopes) -> R) -> R {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -175,9 +199,7 @@ impl Sessions {
         value: SecretBytes,
         life: Duration,
     ) -> Result<(), NotStored> {
-        if value.len() > VALUE || name.len() > KEY {
-            return Err(NotStored::TooLarge);
-        }
+        check_size(&name, &value)?;
         self.with(|scopes| {
             let scope = scopes.touch(key);
             if scope.entries.len() >= ENTRIES && !scope.entries.contains_key(&name) {

@@ -10,13 +10,14 @@ use wasmtime_wasi_http::{
 
 use crate::cpu::CpuMeter;
 use crate::credentials::CallSecrets;
-use crate::egress::CallEgress;
+use crate::egress::{CallEgress, WRITES_QUEUED, WRITTEN_AT_ONCE};
 use crate::gauges::Living;
 use crate::memory::Memory;
 use crate::output::{Level, Output, Pipe};
 
 /// Handles (requests, bodies, streams, timers) that a guest may hold at once. Each may tie up some
-/// memory of the host, so together they must stay small: 1,024 times [`FIELDS`] is 32 MiB.
+/// memory of the host, so together they must stay small. The largest is a request: [`FIELDS`] of headers and
+/// of trailers, a path of 64 KiB, and what waits to be sent of its body, 144 KiB in all.
 const HANDLES: usize = 1024;
 /// Bytes of the headers of one request or response.
 const FIELDS: usize = 32 << 10;
@@ -143,6 +144,15 @@ impl WasiHttpHooks for NoNetwork {
     fn is_supported_scheme(&mut self, _scheme: &Scheme) -> bool {
         self.asked = self.asked.saturating_add(1);
         false
+    }
+
+    /// A request can be made and written to without a network.
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        WRITTEN_AT_ONCE
+    }
+
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        WRITES_QUEUED
     }
 
     fn send_request(

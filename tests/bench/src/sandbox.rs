@@ -18,8 +18,8 @@ use keyhole_core::request::{JsonText, Request, Selector};
 use keyhole_core::{CallError, Identity, Outcome, PluginId};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    AwsSessions, Call, Component, EndpointOverrides, Engine, EngineConfig, Grant, NoCredentials, PlannedRequest,
-    Plugin, Ports,
+    ApiServer, AwsSessions, Call, Component, EndpointOverrides, Engine, EngineConfig, Grant, NoCredentials,
+    PlannedRequest, Plugin, Ports,
 };
 use tokio::net::TcpListener;
 
@@ -281,7 +281,7 @@ impl Store {
             credentials: Arc::new(NoCredentials),
             endpoints: overrides.unwrap_or_default(),
             network: Network::direct(),
-            api_server: Vec::new(),
+            api_server: ApiServer::default(),
             observer: None,
         }
     }

@@ -10,8 +10,8 @@ use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, Identity, Outcome, PluginId, Request, Selector, StoreError};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    AwsSessions, Call, CallObserver, CallStats, Component, EndpointOverrides, Engine, EngineConfig, Export, Grant,
-    NoCredentials, PlannedRequest, Plugin, Ports,
+    ApiServer, AwsSessions, Call, CallObserver, CallStats, Component, EndpointOverrides, Engine, EngineConfig, Export,
+    Grant, NoCredentials, PlannedRequest, Plugin, Ports,
 };
 use keyhole_test_aws::{FakeAws, FakeConfig};
 use serde_json::{Value as Json, json};
@@ -72,7 +72,7 @@ impl World {
                 .with(&builtin.grant().aws[0].service, &aws.endpoint())
                 .unwrap(),
             network: Network::direct(),
-            api_server: Vec::new(),
+            api_server: ApiServer::default(),
             observer: Some(stats.clone()),
         };
         let id = PluginId {

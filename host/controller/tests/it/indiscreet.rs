@@ -15,7 +15,7 @@ use keyhole_core::{CallError, Identity, PluginId};
 use keyhole_plugins::{LivePlugin, Rules};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    AwsSessions, Component, EndpointOverrides, Engine, EngineConfig, Grant, NoCredentials, Plugin, Ports,
+    ApiServer, AwsSessions, Component, EndpointOverrides, Engine, EngineConfig, Grant, NoCredentials, Plugin, Ports,
 };
 use kube::Api;
 use kube::api::ListParams;
@@ -67,7 +67,7 @@ async fn indiscreet() -> LivePlugin {
         credentials: Arc::new(NoCredentials),
         endpoints: EndpointOverrides::default(),
         network: Network::direct(),
-        api_server: Vec::new(),
+        api_server: ApiServer::default(),
         observer: None,
     };
     let plugin = Plugin::load(&engine, component, id.clone(), Grant::default(), ports)

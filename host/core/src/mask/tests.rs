@@ -146,6 +146,91 @@ fn too_many_values_hide_the_whole_text() {
     assert_eq!(mask.apply("harmless"), HIDDEN);
 }
 
+/// A mask of one value that is more than a mask may look at, and what that took.
+fn swamped(value: Vec<u8>) -> (usize, usize) {
+    let mut mask = Mask::default();
+    mask.add(&SecretBytes::from("held before".to_owned()));
+    mask.add(&SecretBytes::new(value));
+    mask.add(&SecretBytes::from("hunter2!".to_owned()));
+    for text in ["harmless", "held before", "hunter2!", "1", ""] {
+        assert_eq!(mask.apply(text), HIDDEN, "{text}");
+        assert_eq!(mask.apply_in_any_case(text), HIDDEN, "{text}");
+    }
+    assert!(mask.values.is_empty() && mask.heads.is_empty(), "nothing is held");
+    (mask.parts, mask.copied)
+}
+
+const EIGHT_MIB: usize = 8 << 20;
+
+#[test]
+fn more_lines_than_it_looks_at_hide_the_whole_text() {
+    assert_eq!(swamped(vec![b'\n'; EIGHT_MIB]), (MOST_PARTS, 0));
+    // A value of its own and beside others: what counts is all of a call.
+    let mut mask = Mask::default();
+    let lines = SecretBytes::new(vec![b'\n'; MOST_PARTS / 2 - 10]);
+    for _ in 0..2 {
+        mask.add(&lines);
+        assert_eq!(mask.apply("harmless"), "harmless");
+    }
+    mask.add(&lines);
+    assert_eq!(mask.apply("harmless"), HIDDEN);
+}
+
+#[test]
+fn more_members_than_it_looks_at_hide_the_whole_text_before_any_is_read() {
+    let list = |open: &str, member: &str| {
+        let mut text = open.to_owned();
+        text.extend(std::iter::repeat_n(member, EIGHT_MIB / member.len()));
+        text.into_bytes()
+    };
+    for value in [
+        list("[", "1,"),
+        list("  {\"a\":1", ",\"\":1"),
+        list("[", "[],"),
+        list("[\"\\\"\"", ",\"\\\"\""),
+    ] {
+        let (parts, copied) = swamped(value);
+        // The two other values are no lists: each counts as one.
+        assert!(parts <= 2 && copied == 0, "{parts} parts, {copied} bytes");
+    }
+    let inside = serde_json::json!({ "inner": String::from_utf8(list("[", "1,")).unwrap() }).to_string();
+    let (parts, copied) = swamped(inside.into_bytes());
+    assert!(parts <= 4 && copied <= EIGHT_MIB + 8, "{parts} parts, {copied} bytes");
+}
+
+#[test]
+fn more_bytes_than_it_copies_hide_the_whole_text() {
+    let member = "x".repeat(MOST_COPIED / 2);
+    let (_, copied) = swamped(serde_json::json!([member, member, member]).to_string().into_bytes());
+    assert_eq!(copied, 2 * member.len());
+}
+
+#[test]
+fn commas_and_brackets_inside_a_text_are_no_members() {
+    let prose = format!("a \\\" {} b", "so, [and] {so} on, ".repeat(20_000));
+    let mask = mask(&[serde_json::json!({ "prose": prose, "pin": "hunter2!" })
+        .to_string()
+        .as_bytes()]);
+    assert_eq!(mask.apply("hunter2! it is"), "*** it is");
+    for (text, members) in [("", 1), ("1,2,3", 1), (" [1,2]", 3), (r#"{"a\",":["\"",{}]}"#, 5)] {
+        assert_eq!(most_members(text.as_bytes()), members, "{text}");
+    }
+}
+
+#[test]
+fn a_value_is_replaced_in_any_case_where_that_is_asked_for() {
+    let mask = mask(&["HunTer2-ÄÖ".as_bytes(), b"lower-case"]);
+    assert_eq!(mask.apply_in_any_case("x.hunter2-ÄÖ.example"), "x.***.example");
+    assert_eq!(mask.apply_in_any_case("x.LOWER-case.example"), "x.***.example");
+    assert_eq!(
+        mask.apply("LOWER-case stays, lower-case goes"),
+        "LOWER-case stays, *** goes"
+    );
+    let encoded = STANDARD.encode("HunTer2-ÄÖ").to_ascii_lowercase();
+    assert_eq!(mask.apply_in_any_case(&format!("{encoded}.example")), "***.example");
+    assert_eq!(mask.apply_in_any_case("hunter3.example"), "hunter3.example");
+}
+
 #[test]
 fn a_costly_search_hides_the_whole_text() {
     let mut mask = Mask::default();

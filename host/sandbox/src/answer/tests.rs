@@ -40,7 +40,9 @@ fn checked(raw: Vec<wit::Outcome>, requests: &[PlannedRequest]) -> Result<(), Ca
         values: 12,
         ..Limits::default()
     };
-    Answer::take(raw).check(requests, &limits)
+    let answer = Answer::take(raw);
+    answer.check_sizes(&limits)?;
+    answer.check_fit(requests)
 }
 
 fn protocol(result: Result<(), CallError>) -> String {

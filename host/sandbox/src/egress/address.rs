@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
+use crate::api_server::ApiServer;
 use crate::grant::PrivateAddresses;
 
 /// The address part of a plugin's policy.
@@ -15,7 +16,7 @@ use crate::grant::PrivateAddresses;
 pub(super) struct AddressRules {
     ranges: Vec<IpNet>,
     vpc: bool,
-    api_server: Vec<SocketAddr>,
+    api_server: ApiServer,
 }
 
 /// How the destination came to be named.
@@ -45,20 +46,16 @@ enum Class {
 }
 
 impl AddressRules {
-    pub(super) fn new(private: &PrivateAddresses, api_server: &[SocketAddr]) -> Self {
+    pub(super) fn new(private: &PrivateAddresses, api_server: &ApiServer) -> Self {
         let (ranges, vpc) = match private {
             PrivateAddresses::None => (Vec::new(), false),
             PrivateAddresses::AwsVpc => (Vec::new(), true),
             PrivateAddresses::Cidrs(ranges) => (ranges.clone(), false),
         };
-        let api_server = api_server
-            .iter()
-            .map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()))
-            .collect();
         Self {
             ranges,
             vpc,
-            api_server,
+            api_server: api_server.clone(),
         }
     }
 
@@ -85,7 +82,7 @@ impl AddressRules {
     }
 
     fn check_one(&self, address: SocketAddr, named: Named) -> Result<(), &'static str> {
-        if self.api_server.contains(&address) {
+        if self.api_server.has(address) {
             return Err("the Kubernetes API server");
         }
         let ip = address.ip();
@@ -202,7 +199,9 @@ mod tests {
 
     fn rules(ranges: &[&str]) -> AddressRules {
         let ranges = ranges.iter().map(|range| range.parse().unwrap()).collect();
-        AddressRules::new(&PrivateAddresses::Cidrs(ranges), &["10.96.0.1:443".parse().unwrap()])
+        let api_server = ApiServer::default();
+        api_server.is_at(["10.96.0.1:443".parse().unwrap()]);
+        AddressRules::new(&PrivateAddresses::Cidrs(ranges), &api_server)
     }
 
     fn check(rules: &AddressRules, ip: &str, named: Named) -> Result<(), &'static str> {
@@ -270,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_name_leads_to_public_addresses_only() {
-        let none = AddressRules::new(&PrivateAddresses::None, &[]);
+        let none = AddressRules::new(&PrivateAddresses::None, &ApiServer::default());
         for (ip, what) in PROHIBITED {
             let why = check(&none, ip, Named::ByName).expect_err(ip);
             assert!(why.contains(what), "{ip}: {why}");
@@ -309,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_literal_needs_a_range_even_when_it_is_public() {
-        let none = AddressRules::new(&PrivateAddresses::AwsVpc, &[]);
+        let none = AddressRules::new(&PrivateAddresses::AwsVpc, &ApiServer::default());
         for ip in PUBLIC.into_iter().chain(PROHIBITED.map(|(ip, _)| ip)) {
             assert!(check(&none, ip, Named::ByLiteral).is_err(), "{ip}");
         }
@@ -320,7 +319,7 @@ mod tests {
 
     #[test]
     fn the_vpc_rule_is_for_aws_endpoints_alone() {
-        let vpc = AddressRules::new(&PrivateAddresses::AwsVpc, &[]);
+        let vpc = AddressRules::new(&PrivateAddresses::AwsVpc, &ApiServer::default());
         for (ip, what) in PROHIBITED {
             let opened = ["private", "shared", "unique-local"].contains(&what);
             assert_eq!(check(&vpc, ip, Named::AsAwsEndpoint).is_ok(), opened, "{ip}");
@@ -341,8 +340,21 @@ mod tests {
     }
 
     #[test]
+    fn an_api_server_that_is_found_later_is_out_of_reach_from_then_on() {
+        let api_server = ApiServer::default();
+        let ranges = PrivateAddresses::Cidrs(vec!["10.0.0.0/8".parse().unwrap()]);
+        let rules = AddressRules::new(&ranges, &api_server);
+        assert_eq!(check(&rules, "10.96.0.1", Named::ByName), Ok(()));
+        api_server.is_at(["[::ffff:10.96.0.1]:443".parse().unwrap()]);
+        assert_eq!(
+            check(&rules, "10.96.0.1", Named::ByName),
+            Err("the Kubernetes API server")
+        );
+    }
+
+    #[test]
     fn the_operators_own_destinations_may_be_private() {
-        let none = AddressRules::new(&PrivateAddresses::None, &[]);
+        let none = AddressRules::new(&PrivateAddresses::None, &ApiServer::default());
         for ip in ["127.0.0.1", "10.0.0.1", "::1"] {
             assert_eq!(check(&none, ip, Named::AsProxy), Ok(()));
             assert_eq!(check(&none, ip, Named::AsOverride), Ok(()));

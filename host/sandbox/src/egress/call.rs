@@ -11,6 +11,7 @@ use keyhole_core::{CallError, EgressError, Identity};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::body::{WRITES_QUEUED, WRITTEN_AT_ONCE};
 use super::exchange::Exchange;
 use super::policy::Policy;
 use super::record::Record;
@@ -120,6 +121,14 @@ impl WasiHttpHooks for CallEgress {
     /// The host header is made from the URI that was checked.
     fn set_host_header(&mut self) -> bool {
         false
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        WRITTEN_AT_ONCE
+    }
+
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        WRITES_QUEUED
     }
 
     fn send_request(

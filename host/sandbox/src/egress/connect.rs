@@ -34,7 +34,7 @@ use super::cause::unreachable;
 use super::destination::{Destination, Host};
 use super::network::Network;
 use super::policy::GrantError;
-use super::resolve::Resolve;
+use super::resolve::{Bounded, Resolve};
 use super::tls::{self, Alpn};
 use crate::grant::AwsGrant;
 
@@ -69,7 +69,7 @@ impl Connector {
     ) -> Result<Self, GrantError> {
         let roots = tls::with_bundle(&network.roots, ca_bundle)?;
         Ok(Self {
-            resolver: Arc::clone(&network.resolver),
+            resolver: Arc::new(Bounded::new(Arc::clone(&network.resolver))),
             proxy: network.proxy.clone(),
             rules,
             aws,

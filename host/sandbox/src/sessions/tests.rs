@@ -9,7 +9,7 @@ fn scope(name: &str) -> ScopeKey {
     ScopeKey {
         identity: Identity::default(),
         settings: JsonText::new(settings.as_object().unwrap()),
-        namespace: None,
+        compartments: BTreeSet::new(),
     }
 }
 

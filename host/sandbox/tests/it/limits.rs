@@ -143,7 +143,22 @@ async fn host_objects_are_bounded_too() {
         ..Limits::default()
     })
     .await;
-    for habit in ["handles", "fields"] {
+    // What waits to be sent of a thousand requests must be small; where there is no network, too.
+    let most = u64::try_from(16 * MIB / 1024).unwrap();
+    let taken: u64 = sandbox
+        .says(json!({"do": "bodies", "requests": 16}))
+        .await
+        .parse()
+        .unwrap();
+    assert!((1..=16 * most).contains(&taken), "{taken} bytes of 16 requests");
+    let problems = sandbox
+        .plugin
+        .validate(r#"{"validate":"bodies","requests":16}"#)
+        .await
+        .unwrap();
+    let taken: u64 = problems[0].message.parse().unwrap();
+    assert!((1..=16 * most).contains(&taken), "{taken} bytes of 16 requests");
+    for habit in ["handles", "fields", "bodies"] {
         match sandbox.error(json!({ "do": habit })).await {
             CallError::Protocol(text) => assert!(text.contains("no free keys"), "{habit}: {text}"),
             other => panic!("{habit}: {other:?}"),

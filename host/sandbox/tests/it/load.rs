@@ -140,13 +140,14 @@ async fn a_precompiled_file_fits_every_engine_of_the_same_hash_and_no_other() {
 
 #[tokio::test]
 async fn settings_are_checked_without_a_network() {
+    const WALL: Duration = Duration::from_secs(5);
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = format!("http://{}", server.local_addr().unwrap());
     let grant = Grant {
         hosts: vec![host.parse().unwrap()],
         private_addresses: PrivateAddresses::Cidrs(vec!["127.0.0.0/8".parse().unwrap()]),
         limits: Limits {
-            wall: Duration::from_secs(1),
+            wall: WALL,
             ..Limits::default()
         },
         ..Grant::default()
@@ -160,8 +161,11 @@ async fn settings_are_checked_without_a_network() {
 
     // The same exchange in `fetch` gets as far as the server, which never answers.
     let fetch = sandbox.fetch(json!({"do": "http", "exchanges": exchange}), &["k"]);
-    let (fetched, accepted) = tokio::join!(fetch, server.accept());
-    assert_eq!(fetched.unwrap_err(), CallError::Wall(Duration::from_secs(1)));
+    let both = async { tokio::join!(fetch, server.accept()) };
+    let (fetched, accepted) = tokio::time::timeout(Duration::from_secs(60), both)
+        .await
+        .expect("nobody connected");
+    assert_eq!(fetched.unwrap_err(), CallError::Wall(WALL));
     drop(accepted.unwrap());
     let again = tokio::time::timeout(Duration::ZERO, server.accept()).await;
     assert!(again.is_err(), "only `fetch` connected");

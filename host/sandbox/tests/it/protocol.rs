@@ -5,6 +5,7 @@ use keyhole_core::{CallError, Outcome, StoreError, StoreErrorKind};
 use serde_json::json;
 
 use crate::guest::{Sandbox, call, keys};
+use crate::output::Log;
 
 const KIB: usize = 1 << 10;
 
@@ -66,6 +67,19 @@ async fn a_giant_answer_is_not_even_copied() {
     assert_eq!(
         sandbox.error(json!({"do": "message", "bytes": 4 << 20})).await,
         output("answer", 100 * KIB)
+    );
+}
+
+#[tokio::test]
+async fn an_answer_over_its_limit_is_not_searched_for_what_else_must_be_hidden() {
+    let sandbox = Sandbox::new(small()).await;
+    let (log, _guard) = Log::catch();
+    let settings = json!({"do": "indiscreet", "text": "x ".repeat(32 * KIB + 1)});
+    assert_eq!(sandbox.error(settings).await, output("value", 64 * KIB));
+    let lines = log.lines();
+    assert!(
+        lines.len() == 1 && lines[0].contains("3 lines of a call that failed are not shown"),
+        "{lines:?}"
     );
 }
 

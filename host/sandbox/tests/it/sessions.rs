@@ -1,5 +1,7 @@
 //! The session store as a guest sees it, and who may see it.
 
+use std::sync::Arc;
+
 use keyhole_core::limits::Limits;
 use keyhole_core::{CallError, Identity};
 use serde_json::json;
@@ -36,17 +38,53 @@ async fn a_session_outlives_the_instance_in_its_own_scope_only() {
 #[tokio::test]
 async fn a_value_of_one_namespace_cannot_be_carried_to_another_through_the_store() {
     let sandbox = Sandbox::new(Limits::default()).await;
-    let fetch = async |namespace: Option<&str>| {
+    let fetch = async |namespaces: &[&str]| {
         let mut call = call(json!({"do": "session", "token": "t"}));
-        call.namespace = namespace.map(Into::into);
+        call.compartments = namespaces.iter().map(|namespace| Arc::from(*namespace)).collect();
+        call.namespace = match namespaces {
+            [namespace] => Some(Arc::from(*namespace)),
+            _ => None,
+        };
         let outcomes = sandbox.plugin.fetch(&call, &keys(&["k"])).await.unwrap();
         texts(&outcomes).remove(0)
     };
-    assert_eq!(fetch(Some("a")).await, "stored Ok(())");
-    assert_eq!(fetch(Some("b")).await, "stored Ok(())", "another namespace");
-    assert_eq!(fetch(None).await, "stored Ok(())", "a call for several");
-    assert_eq!(fetch(Some("a")).await, "found t");
-    assert_eq!(fetch(None).await, "found t", "shared batches share their session");
+    // Calls that serve other namespaces find nothing, whether they serve one, several or are shared by all.
+    let served: [&[&str]; 7] = [
+        &["a"],
+        &["b"],
+        &["a", "b"],
+        &["a", "c"],
+        &["b", "c"],
+        &["a", "b", "c"],
+        &[],
+    ];
+    for namespaces in served {
+        assert_eq!(fetch(namespaces).await, "stored Ok(())", "{namespaces:?}");
+    }
+    for namespaces in served {
+        assert_eq!(fetch(namespaces).await, "found t", "{namespaces:?}");
+    }
+    assert_eq!(fetch(&["b", "a", "b"]).await, "found t", "the same namespaces");
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_be_stored_is_not_held_either() {
+    let sandbox = Sandbox::new(Limits::default()).await;
+    let said = sandbox.says(json!({"do": "session-large", "times": 300})).await;
+    assert_eq!(said, "300 too large, name true, then Ok(())");
+    sandbox.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn what_is_offered_where_there_is_no_store_is_not_held() {
+    let sandbox = Sandbox::new(Limits::default()).await;
+    let settings = r#"{"validate":"session","token":"kept by nobody"}"#;
+    let problems = sandbox.plugin.validate(settings).await.unwrap();
+    // Had the call held it, it would be masked.
+    assert!(
+        problems[0].message.contains("kept by nobody") && problems[0].message.contains("full"),
+        "{problems:?}"
+    );
 }
 
 #[tokio::test]

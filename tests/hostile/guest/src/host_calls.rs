@@ -28,6 +28,7 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
                 kept.push((fields, most));
             }
         }
+        "bodies" => bodies(number(settings, "requests", u64::MAX)).to_string(),
         "header-bomb" => {
             let fields = Fields::new();
             (0..100_000)
@@ -51,4 +52,23 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
         _ => return None,
     };
     to_all(requests, &said)
+}
+
+/// Writes into the bodies of so many requests, none of which is ever sent, as much as is taken. Returns how
+/// many bytes that is.
+pub fn bodies(requests: u64) -> usize {
+    let (mut kept, mut taken) = (Vec::new(), 0);
+    for _ in 0..requests {
+        let request = OutgoingRequest::new(Fields::new());
+        if let Ok(body) = request.body()
+            && let Ok(stream) = body.write()
+        {
+            while let Ok(room @ 1..) = stream.check_write() {
+                let bytes = vec![b'x'; usize::try_from(room).unwrap_or_default()];
+                taken += stream.write(&bytes).map_or(0, |()| bytes.len());
+            }
+        }
+        kept.push(request);
+    }
+    taken
 }

@@ -63,6 +63,14 @@ impl Guest for Hostile {
                 path: String::new(),
                 message: format!("{:?}", bindings::keyhole::backend::credentials::get("password")),
             }],
+            Some("bodies") => vec![Problem {
+                path: String::new(),
+                message: host_calls::bodies(number(&settings, "requests", 1)).to_string(),
+            }],
+            Some("session") => vec![Problem {
+                path: String::new(),
+                message: sessions::keep(settings["token"].as_str().unwrap_or_default()),
+            }],
             Some("network") => {
                 let request = Request {
                     selector: Selector::Key(String::new()),

@@ -1,7 +1,9 @@
 //! HTTP as no SDK would do it. `{"do": "http", "exchanges": [..]}` makes exchanges one after another, or
 //! all at once with `"at-once": true`, and answers with a JSON list of what came back. When one of them
 //! failed, the outcome is a failure of kind `"kind"`, unless `"ignore"` is set. `"tell"` logs the list in place
-//! of answering with it; `{"do": "dump"}` answers with the guest's memory.
+//! of answering with it; `{"do": "dump"}` answers with the guest's memory. `"returns"` (text) answers the first
+//! request with that text and fails the others, `"keeps"` (text) leaves it as a session, and `"crash"` crashes
+//! over a failure.
 //!
 //! An exchange: `method`, `scheme`, `authority`, `path`, `headers` (pairs), `body` (text) or `body-size`
 //! (so many bytes), `drip-ms` (a byte at a time, so many milliseconds apart), `unread` (leave the answer's
@@ -17,12 +19,15 @@ use wasip2::http::types::{
 use wasip2::io::streams::StreamError;
 
 use crate::bindings::keyhole::backend::log::{Level, write as write_log};
-use crate::bindings::keyhole::backend::types::{ErrorKind, Request};
-use crate::{Outcomes, failed, number, to_all};
+use crate::bindings::keyhole::backend::types::{ErrorKind, Outcome, Request};
+use crate::{Outcomes, failed, number, text, to_all};
 
 pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outcomes> {
     if habit != "http" && habit != "dump" {
         return None;
+    }
+    if let Some(session) = settings["keeps"].as_str() {
+        crate::sessions::keep(session);
     }
     let plan: Vec<&Json> = settings["exchanges"]
         .as_array()?
@@ -43,7 +48,18 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
             "not-found" => ErrorKind::NotFound,
             _ => ErrorKind::Unavailable(None),
         };
-        return Some(Err(failed(kind, failure)));
+        if settings["crash"] == true {
+            std::process::abort();
+        }
+        let failed = || failed(kind.clone(), failure);
+        let Some(value) = settings["returns"].as_str() else {
+            return Some(Err(failed()));
+        };
+        let outcomes = requests.iter().enumerate().map(|(position, _)| match position {
+            0 => text(value.to_owned()),
+            _ => Outcome::Failed(failed()),
+        });
+        return Some(Ok(outcomes.collect()));
     }
     if habit == "dump" {
         return Some(Ok(requests.iter().map(|_| crate::blindness::memory()).collect()));

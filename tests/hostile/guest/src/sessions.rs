@@ -12,6 +12,11 @@ use crate::{Outcomes, failed, number, to_all};
 
 const HOUR_MS: u64 = 3_600_000;
 
+/// Offers a session and says what became of it.
+pub fn keep(token: &str) -> String {
+    format!("{token}: {:?}", store::set("token", token.as_bytes(), HOUR_MS))
+}
+
 pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outcomes> {
     let said = match habit {
         // Answers with the session that it finds; makes one where there is none.
@@ -38,6 +43,25 @@ pub fn fetch(habit: &str, settings: &Json, requests: &[Request]) -> Option<Outco
                 .count();
             let large = store::set("large", &[7; (16 << 10) + 1], HOUR_MS) == Err(store::SessionError::TooLarge);
             format!("{full} full, too large {large}")
+        }
+        "session-large" => {
+            // Each another one, so that none is known already.
+            let results: Vec<_> = (0..number(settings, "times", 300))
+                .map(|n| {
+                    let mut value = vec![7; (16 << 10) + 1];
+                    value[..8].copy_from_slice(&n.to_le_bytes());
+                    store::set("large", &value, HOUR_MS)
+                })
+                .collect();
+            let large = results
+                .iter()
+                .filter(|result| **result == Err(store::SessionError::TooLarge))
+                .count();
+            let name = store::set(&"k".repeat(257), b"value", HOUR_MS) == Err(store::SessionError::TooLarge);
+            format!(
+                "{large} too large, name {name}, then {:?}",
+                store::set("small", b"small", HOUR_MS)
+            )
         }
         "session-endless" => loop {
             for n in 0..64_u64 {

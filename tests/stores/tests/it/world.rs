@@ -11,8 +11,8 @@ use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, Identity, Outcome, PluginId, Request, SecretBytes, Selector, StoreError};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    AwsSessions, Call, Component, Credential, CredentialError, Credentials, EndpointOverrides, Engine, EngineConfig,
-    Grant, PlannedRequest, Plugin, Ports, PrivateAddresses,
+    ApiServer, AwsSessions, Call, Component, Credential, CredentialError, Credentials, EndpointOverrides, Engine,
+    EngineConfig, Grant, PlannedRequest, Plugin, Ports, PrivateAddresses,
 };
 use keyhole_test_harness::{ControlPlane, OpenBao, plugin_file};
 use kube::Api;
@@ -101,7 +101,7 @@ impl Store {
             credentials,
             endpoints: EndpointOverrides::default(),
             network: Network::direct(),
-            api_server: Vec::new(),
+            api_server: ApiServer::default(),
             observer: None,
         };
         let (engine, component, digest) = compiled(package);

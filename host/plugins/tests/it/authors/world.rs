@@ -11,8 +11,8 @@ use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, Identity, Outcome, PluginId, Request, SecretBytes, Selector, StoreError};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    AwsSessions, Call, Component, Credential, CredentialError, Credentials, EndpointOverrides, Engine, EngineConfig,
-    Grant, HeaderGrant, PlannedRequest, Plugin, Ports, PrivateAddresses,
+    ApiServer, AwsSessions, Call, Component, Credential, CredentialError, Credentials, EndpointOverrides, Engine,
+    EngineConfig, Grant, HeaderGrant, PlannedRequest, Plugin, Ports, PrivateAddresses,
 };
 use serde_json::{Value as Json, json};
 
@@ -80,7 +80,7 @@ pub async fn load(file: &Path, grant: Grant) -> Plugin {
         credentials: Arc::new(Outside),
         endpoints: EndpointOverrides::default(),
         network: Network::direct(),
-        api_server: Vec::new(),
+        api_server: ApiServer::default(),
         observer: None,
     };
     Plugin::load(engine(), component(file), id, grant, ports).await.unwrap()

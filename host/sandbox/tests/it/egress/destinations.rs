@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use keyhole_core::{CallError, EgressError};
+use keyhole_core::{CallError, EgressError, Outcome, StoreErrorKind};
 use serde_json::json;
 
 use super::server::{Server, text};
 use super::setup::{Setup, get, with};
+use crate::guest::{call, keys};
 
 fn not_granted(host: &str) -> EgressError {
     EgressError::HostNotGranted { host: host.to_owned() }
@@ -96,6 +97,32 @@ async fn a_user_name_in_the_authority_is_forbidden() {
         .await;
     assert_eq!(error, EgressError::Forbidden("a user name in a URL".to_owned()));
     assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_taken_for_a_host_is_in_no_error() {
+    let secret = "HunTer2-Of-The-Store";
+    let sandbox = Setup::new(&[]).sandbox().await;
+    let asked = json!({"do": "http", "exchanges": [get("https", &format!("{secret}.example"), "/")]});
+    let refused = CallError::Egress(not_granted("***.example"));
+
+    let returned = call(with(asked.clone(), json!({ "returns": secret })));
+    let outcomes = sandbox.plugin.fetch(&returned, &keys(&["a", "b"])).await.unwrap();
+    let Outcome::Failed(error) = &outcomes[1] else {
+        panic!("{outcomes:?}")
+    };
+    assert_eq!(error.kind, StoreErrorKind::Host(Box::new(refused.clone())));
+    assert_eq!(error.message, refused.to_string());
+
+    let kept = with(asked, json!({ "keeps": secret }));
+    assert_eq!(sandbox.fetch(kept.clone(), &["a"]).await.unwrap_err(), refused);
+    let CallError::Trap(text) = sandbox.error(with(kept, json!({ "crash": true }))).await else {
+        panic!()
+    };
+    assert!(
+        text.contains("after: host ***.example is not granted") && !text.to_lowercase().contains("hunter2"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

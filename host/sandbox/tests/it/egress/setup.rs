@@ -12,7 +12,8 @@ use keyhole_core::limits::Limits;
 use keyhole_core::{CallError, EgressError, Identity};
 use keyhole_sandbox::egress::{Network, Resolve, Timeouts};
 use keyhole_sandbox::{
-    AwsGrant, AwsSessions, Credentials, EndpointOverrides, Grant, HeaderGrant, Plugin, Ports, PrivateAddresses,
+    ApiServer, AwsGrant, AwsSessions, Credentials, EndpointOverrides, Grant, HeaderGrant, Plugin, Ports,
+    PrivateAddresses,
 };
 use serde_json::{Value as Json, json};
 
@@ -76,7 +77,7 @@ pub struct Setup {
     pub names: Arc<Names>,
     pub network: Network,
     pub endpoints: EndpointOverrides,
-    pub api_server: Vec<SocketAddr>,
+    pub api_server: ApiServer,
     pub session: Arc<Session>,
     pub safe: Arc<Safe>,
 }
@@ -95,7 +96,7 @@ impl Setup {
             network: Network::direct().with_resolver(Arc::clone(&names) as Arc<dyn Resolve>),
             names,
             endpoints: EndpointOverrides::default(),
-            api_server: Vec::new(),
+            api_server: ApiServer::default(),
             session: Arc::new(Session {
                 credentials: Some(session),
                 asked: AtomicUsize::new(0),
