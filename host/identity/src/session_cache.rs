@@ -235,8 +235,12 @@ impl<V: Kept, E: Refusal> Entry<V, E> {
     }
 
     fn postpone(&self, now: SystemTime) {
-        if let State::Held { renew_at, .. } = &mut *lock(&self.state) {
-            *renew_at = now + RENEWAL_PAUSE;
+        if let State::Held {
+            renew_at, valid_until, ..
+        } = &mut *lock(&self.state)
+        {
+            // What is over is not fresh, however lately its renewal failed.
+            *renew_at = (now + RENEWAL_PAUSE).min(*valid_until);
         }
     }
 

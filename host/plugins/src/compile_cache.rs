@@ -21,11 +21,14 @@ use keyhole_sandbox::{Component, Engine, LoadError};
 use sha2::{Digest as _, Sha256};
 
 use crate::compile_child::{self, CompileError, Compiler};
-use crate::private_file::{Temporary, open_trusted, remove_stale};
+use crate::private_file::{Temporary, keep, open_trusted, remove_stale, used};
 use crate::source::PluginFile;
 
-/// Files in the writable folder; the oldest go first.
+/// Files in the writable folder; those that were used longest ago go first.
 const MOST_FILES: usize = 32;
+/// Bytes of them. What does not fit its volume has the operator evicted. Guests in Python take 50 MiB, others 1.
+pub const MOST_BYTES: u64 = 256 << 20;
+const _: () = assert!(compile_child::MOST_CODE <= MOST_BYTES);
 
 /// Why there is no compiled component.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +82,8 @@ impl CompileCache {
     pub async fn component(&self, engine: &Engine, file: &PluginFile) -> Result<Component, CacheError> {
         let key = Key::new(engine, file);
         for folder in [&self.read_only, &self.writable].into_iter().flatten() {
-            if let Some(component) = load(engine, folder, &key).await? {
+            let is_pruned = self.writable.as_ref() == Some(folder);
+            if let Some(component) = load(engine, folder, &key, is_pruned).await? {
                 tracing::debug!(plugin = %file.id, folder = %folder.display(), "compiled plugin found");
                 return Ok(component);
             }
@@ -88,7 +92,7 @@ impl CompileCache {
         if let (Some(folder), Compiler::Child { program }) = (&self.writable, &self.compiler) {
             match store(folder, Mode::Private, program, &key, file).await {
                 Ok(_) => {
-                    if let Some(component) = load(engine, folder, &key).await? {
+                    if let Some(component) = load(engine, folder, &key, true).await? {
                         let seconds = started.elapsed().as_secs_f32();
                         tracing::info!(plugin = %file.id, seconds, "plugin compiled");
                         return Ok(component);
@@ -175,12 +179,13 @@ async fn in_memory(engine: &Engine, file: &PluginFile) -> Result<Component, Cach
     Ok(blocking(move || Component::compile(&engine, &component)).await??)
 }
 
-async fn load(engine: &Engine, folder: &Path, key: &Key) -> Result<Option<Component>, CacheError> {
+/// `is_pruned`: of a folder that is bounded it is noted what is used.
+async fn load(engine: &Engine, folder: &Path, key: &Key, is_pruned: bool) -> Result<Option<Component>, CacheError> {
     let (engine, folder, stem) = (engine.clone(), folder.to_owned(), key.stem.clone());
     blocking(move || {
         candidates(&folder, &stem)
             .into_iter()
-            .find_map(|path| match load_one(&engine, &path) {
+            .find_map(|path| match load_one(&engine, &path, is_pruned) {
                 Ok(component) => Some(component),
                 Err(why) => {
                     tracing::warn!(file = %path.display(), why, "a compiled plugin is not used");
@@ -214,12 +219,15 @@ fn checksum_in<'a>(name: &'a str, stem: &str) -> Option<&'a str> {
         .filter(|checksum| checksum.len() == 64)
 }
 
-fn load_one(engine: &Engine, path: &Path) -> Result<Component, String> {
+fn load_one(engine: &Engine, path: &Path, is_pruned: bool) -> Result<Component, String> {
     let file = open_trusted(path).map_err(|error| error.to_string())?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let checksum = name.trim_end_matches(".cwasm").rsplit('-').next().unwrap_or_default();
     if digest(&file).map_err(|error| error.to_string())? != checksum {
         return Err("its content is not what its name says".to_owned());
+    }
+    if is_pruned {
+        used(&file);
     }
     let mapped = if cfg!(target_os = "linux") {
         PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
@@ -289,22 +297,7 @@ fn put_in_place(folder: &Path, mode: Mode, temporary: Temporary, stem: &str) -> 
 /// Keeps the folder small. Files that are mapped stay usable until their last user is gone.
 fn prune(folder: &Path, newest: &Path) {
     remove_stale(folder);
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut compiled = Vec::new();
-    for entry in entries.flatten() {
-        let (path, Ok(modified)) = (entry.path(), entry.metadata().and_then(|metadata| metadata.modified())) else {
-            continue;
-        };
-        let is_compiled = path.extension().is_some_and(|extension| extension == "cwasm");
-        if is_compiled && path != newest {
-            compiled.push((modified, path));
-        }
-    }
-    compiled.sort();
-    let surplus = (compiled.len() + 1).saturating_sub(MOST_FILES);
-    for (_, path) in compiled.into_iter().take(surplus) {
-        let _ = fs::remove_file(path);
-    }
+    keep(folder, newest, "cwasm", MOST_FILES, MOST_BYTES);
 }
 
 #[cfg(test)]

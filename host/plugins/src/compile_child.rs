@@ -3,8 +3,9 @@
 //! A compiler needs hundreds of megabytes for a large component, and Kubernetes kills the whole
 //! container when its memory runs out. So the component is compiled by a child that may take less than
 //! what the container has left: when that is not enough the child dies, the host says so, and every
-//! other plugin goes on serving. The child also has no environment, so whatever a hostile component
-//! made of the compiler, there are no credentials beside it.
+//! other plugin goes on serving. It may write one file of a bounded size, since the folder shares its volume. The
+//! child also has no environment, so whatever a hostile component made of the compiler, there are no credentials
+//! beside it.
 //!
 //! The protocol is small: the component on standard input, the machine code in the file named by
 //! `--out`, exit code [`REFUSED`] and one line on standard error when the component is at fault.
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use keyhole_sandbox::{Engine, EngineConfig, Pooling};
+use keyhole_sandbox::{Engine, EngineConfig, LoadError, Pooling};
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
@@ -29,6 +30,8 @@ mod memory;
 pub const REFUSED: u8 = 3;
 /// Wall clock of one compilation. The largest guests known take 10 s.
 const DEADLINE: Duration = Duration::from_secs(180);
+/// Bytes of machine code that a child may write. The largest guests known make 50 MiB.
+pub const MOST_CODE: u64 = 96 << 20;
 /// What is read of the child's standard error.
 const MAX_MESSAGE: u64 = 4 << 10;
 
@@ -143,7 +146,7 @@ pub(crate) async fn compile(program: &Path, component: &[u8], engine: &str, out:
 pub enum ChildError {
     /// The component is at fault: [`REFUSED`].
     #[error("{0}")]
-    Refused(#[from] keyhole_sandbox::LoadError),
+    Refused(#[from] LoadError),
     /// Anything else.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -165,6 +168,7 @@ pub fn run_child(mut input: impl Read, out: &Path, engine: &str, memory: u64) ->
     };
     // Writable private memory. RLIMIT_AS would also count reservations that never become memory.
     setrlimit(Resource::Data, only(memory)).map_err(io::Error::from)?;
+    setrlimit(Resource::Fsize, only(MOST_CODE)).map_err(io::Error::from)?;
     setrlimit(Resource::Core, only(0)).map_err(io::Error::from)?;
     setrlimit(Resource::Cpu, only(2 * DEADLINE.as_secs())).map_err(io::Error::from)?;
     // Serving comes first. Not being allowed to step back is no reason to fail.
@@ -180,6 +184,7 @@ pub fn run_child(mut input: impl Read, out: &Path, engine: &str, memory: u64) ->
         return Err(ChildError::OtherEngine(compiler.compatibility_hash()));
     }
     let code = compiler.precompile(&component)?;
+    check_size(code.len() as u64)?;
     OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -187,4 +192,30 @@ pub fn run_child(mut input: impl Read, out: &Path, engine: &str, memory: u64) ->
         .open(out)?
         .write_all(&code)?;
     Ok(())
+}
+
+/// The limit of the kernel would say the same by ending the child.
+fn check_size(code: u64) -> Result<(), LoadError> {
+    if code <= MOST_CODE {
+        return Ok(());
+    }
+    Err(LoadError::Compile(format!(
+        "it becomes {} MiB of machine code, and {} MiB are the most",
+        code.div_ceil(1 << 20),
+        MOST_CODE >> 20
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machine_code_that_fills_the_folder_is_the_components_fault_and_says_so() {
+        assert!(check_size(MOST_CODE).is_ok());
+        assert_eq!(
+            check_size(MOST_CODE + 1).unwrap_err().to_string(),
+            "not a WebAssembly component that this host runs: it becomes 97 MiB of machine code, and 96 MiB are the most"
+        );
+    }
 }

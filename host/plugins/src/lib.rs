@@ -35,8 +35,8 @@ pub use compile_cache::{CacheError, CompileCache};
 pub use compile_child::Compiler;
 pub use from_object::{BuiltIn, InvalidPlugin, Mistake, Surroundings, plugin_spec};
 pub use live_plugin::{Backend, LivePlugin, Rules, Wants};
-pub use live_set::{Conflict, LiveSet, Precedence};
-pub use loader::{Loader, PluginError};
+pub use live_set::{Absent, Conflict, LiveSet, Precedence};
+pub use loader::{Loader, PluginCode, PluginError};
 pub use script::LazyScript;
 pub use settings::Defaults;
 pub use source::{

@@ -23,10 +23,12 @@ use crate::schema::Schema;
 use crate::settings::{self, Defaults};
 use crate::validated::Validated;
 
+mod problems;
+
+use problems::Origins;
+
 /// Requests in one batch, whatever a plugin says: a batch's values are in memory at once.
 const MAX_BATCH: usize = 256;
-/// Problems of one `validate` that are shown.
-const SHOWN_PROBLEMS: usize = 3;
 
 /// What is called: a plugin in its sandbox, or a fake in tests.
 pub trait Backend: Send + Sync {
@@ -302,9 +304,12 @@ impl LivePlugin {
     ///
     /// # Errors
     ///
-    /// What the plugin finds wrong, or why it could not be asked.
+    /// What the plugin finds wrong, in words that the author of the object may read, or why it could not be asked.
     pub async fn validate(&self, settings: &JsonText) -> Result<(), Failure> {
-        let ask = || async { Ok(first_problem(&self.backend.validate(settings.as_str()).await?)) };
+        let ask = || async {
+            let problems = self.backend.validate(settings.as_str()).await?;
+            Ok(Origins::new(&self.id, &self.settings, &self.rules, settings).failure(&problems))
+        };
         match self.validated.get_or_ask(settings, ask).await {
             Ok(None) => Ok(()),
             Ok(Some(failure)) => Err(failure),
@@ -312,7 +317,8 @@ impl LivePlugin {
         }
     }
 
-    /// Fetches. `group` must be a group of this plugin. What is asked of the store counts in `exchanges`,
+    /// Fetches. `group` must be a group of this plugin, `compartments` are the namespaces that the call serves; none
+    /// where batches are shared. What is asked of the store counts in `exchanges`,
     /// whether or not the call comes to an end.
     ///
     /// # Errors
@@ -321,6 +327,7 @@ impl LivePlugin {
     pub async fn fetch(
         &self,
         group: &GroupKey,
+        compartments: &Arc<[Arc<str>]>,
         attempt: u32,
         requests: &[PlannedRequest],
         exchanges: &Exchanges,
@@ -330,6 +337,7 @@ impl LivePlugin {
             identity: group.identity.clone(),
             region: group.region.clone(),
             namespace: group.namespace.clone(),
+            compartments: Arc::clone(compartments),
             attempt,
             exchanges: exchanges.clone(),
         };
@@ -393,25 +401,6 @@ fn is_region(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')
-}
-
-fn first_problem(problems: &[Problem]) -> Option<Failure> {
-    if problems.is_empty() {
-        return None;
-    }
-    let shown: Vec<String> = problems
-        .iter()
-        .take(SHOWN_PROBLEMS)
-        .map(|problem| match problem.path.trim_start_matches('/') {
-            "" => problem.message.clone(),
-            path => format!("{}: {}", path.replace('/', "."), problem.message),
-        })
-        .collect();
-    let mut text = shown.join("; ");
-    if problems.len() > SHOWN_PROBLEMS {
-        text.push_str(&format!(" (and {} more)", problems.len() - SHOWN_PROBLEMS));
-    }
-    Some(Failure::new(Reason::InvalidSpec, text))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub struct LiveSet {
 #[derive(Debug)]
 struct Shared {
     table: ArcSwap<Table>,
+    absent: ArcSwap<Absent>,
     /// Serialises writers; readers never take it.
     installing: Mutex<()>,
     revision: watch::Sender<u64>,
@@ -43,6 +44,9 @@ struct Table {
     /// What was claimed in vain, by name of the plugin.
     conflicts: BTreeMap<Arc<str>, Vec<Conflict>>,
 }
+
+/// Plugins that should serve and do not, by name, each with the reason that its object gives.
+pub type Absent = BTreeMap<Arc<str>, &'static str>;
 
 /// Whose claim on a backend type comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +72,7 @@ impl Default for LiveSet {
     fn default() -> Self {
         let shared = Shared {
             table: ArcSwap::default(),
+            absent: ArcSwap::default(),
             installing: Mutex::new(()),
             revision: watch::Sender::new(0),
             settling: AtomicBool::new(false),
@@ -168,6 +173,21 @@ impl LiveSet {
             self.shared.awaited.store(false, Ordering::SeqCst);
         }
         awaited
+    }
+
+    /// Says which plugins should serve and do not. Nobody knows what they would serve, so whoever misses a
+    /// backend type is shown them all.
+    pub fn lacks(&self, absent: Absent) {
+        if **self.shared.absent.load() != absent {
+            self.shared.absent.store(Arc::new(absent));
+            self.shared.revision.send_modify(|revision| *revision += 1);
+        }
+    }
+
+    /// What was said last by [`Self::lacks`].
+    #[must_use]
+    pub fn absent(&self) -> Arc<Absent> {
+        self.shared.absent.load_full()
     }
 
     /// Takes a plugin out. Its types go to whoever claimed them next.

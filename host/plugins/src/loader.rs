@@ -1,10 +1,13 @@
 //! From a plugin's source to a plugin that can serve: obtain and verify, compile or take from the cache,
 //! describe, check. Nothing of this touches the live set, so a plugin that fails on the way changes nothing.
+//!
+//! The steps can be taken one at a time: what was compiled once can be put under another grant when its source
+//! does not answer any more.
 
 use std::sync::Arc;
 
 use keyhole_core::PluginId;
-use keyhole_sandbox::{Engine, LoadError, Plugin, Ports};
+use keyhole_sandbox::{Component, Engine, LoadError, Plugin, Ports};
 
 use crate::compile_cache::{CacheError, CompileCache};
 use crate::from_object::InvalidPlugin;
@@ -36,6 +39,16 @@ pub enum PluginError {
     /// Its object asks for what the plugin does not have.
     #[error(transparent)]
     Invalid(#[from] InvalidPlugin),
+}
+
+/// What a plugin runs: its file, once that met every demand and was compiled. Clones share the machine code with
+/// each other and with the plugins that are made of it.
+#[derive(Clone, Debug)]
+pub struct PluginCode {
+    /// Name and digest.
+    pub id: PluginId,
+    /// The code.
+    pub component: Component,
 }
 
 /// What all plugins of a process are loaded with.
@@ -70,14 +83,35 @@ impl Loader {
     ///
     /// When the plugin cannot serve.
     pub async fn load_obtained(&self, spec: &PluginSpec, obtained: Obtained) -> Result<LivePlugin, PluginError> {
+        let code = self.compile(&spec.name, obtained).await?;
+        self.put_under(spec, &code).await
+    }
+
+    /// Compiles what was obtained for the plugin of this name, or takes it from the cache.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be compiled.
+    pub async fn compile(&self, name: &Arc<str>, obtained: Obtained) -> Result<PluginCode, PluginError> {
         let file = PluginFile {
             id: PluginId {
-                name: spec.name.clone(),
+                name: Arc::clone(name),
                 digest: obtained.digest,
             },
             component: obtained.component,
         };
         let component = self.cache.component(&self.engine, &file).await?;
+        Ok(PluginCode { id: file.id, component })
+    }
+
+    /// Makes a plugin of code that met the demands of `spec`, under its grant and rules; it is described and
+    /// instantiated once when this returns. Nothing is asked of the source.
+    ///
+    /// # Errors
+    ///
+    /// When the plugin cannot serve.
+    pub async fn put_under(&self, spec: &PluginSpec, code: &PluginCode) -> Result<LivePlugin, PluginError> {
+        let PluginCode { id, component } = code.clone();
         let rules = Rules {
             defaults: self.defaults.clone(),
             settings: spec.settings.clone(),
@@ -97,13 +131,13 @@ impl Loader {
         let plugin = Plugin::load(
             &self.engine,
             component,
-            file.id.clone(),
+            id.clone(),
             spec.grant.clone(),
             self.ports.clone(),
         )
         .await?;
         let description = plugin.description().clone();
-        let plugin = LivePlugin::new(file.id, &description, rules, Arc::new(plugin))?;
+        let plugin = LivePlugin::new(id, &description, rules, Arc::new(plugin))?;
         Ok(plugin.built_against(contract))
     }
 }

@@ -25,3 +25,4 @@ pub(crate) use pull::obtain;
 pub use pull::{Verified, verify};
 pub use push::{Push, push};
 pub use reference::{InvalidReference, Reference};
+pub use store::MOST_BYTES as MOST_SOURCE_BYTES;

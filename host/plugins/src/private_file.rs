@@ -1,6 +1,7 @@
 //! Files that only this user or root can have written, and how they come into place whole.
 //!
-//! A cache that others may write to is a way into the host, so such a file counts as absent.
+//! A cache that others may write to is a way into the host, so such a file counts as absent. A cache that grows
+//! over its volume has the whole operator evicted, so each folder is kept within a number of files and bytes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -61,4 +62,32 @@ pub(crate) fn remove_stale(folder: &Path) {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Keeps the files with this extension that were used last, up to a number and a size. `newest` always stays.
+pub(crate) fn keep(folder: &Path, newest: &Path, extension: &str, most: usize, most_bytes: u64) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .filter_map(|path| {
+            let metadata = fs::symlink_metadata(&path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), path))
+        })
+        .collect();
+    files.sort_by_key(|(used, _, path)| (path == newest, *used));
+    let (mut kept, mut bytes) = (0, 0_u64);
+    for (_, size, path) in files.into_iter().rev() {
+        kept += 1;
+        bytes = bytes.saturating_add(size);
+        if path != newest && (kept > most || bytes > most_bytes) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Notes that a file was used. That this cannot be noted matters little: it goes earlier.
+pub(crate) fn used(file: &File) {
+    let _ = file.set_modified(SystemTime::now());
 }

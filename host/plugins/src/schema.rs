@@ -3,36 +3,33 @@
 //! The schema comes out of the sandbox, so it is untrusted input to a schema compiler that runs in the
 //! host. A few hundred bytes of `$ref` that refer to each other twice describe an exponentially large
 //! schema, and a `$ref` to itself one that never ends; so before anything is compiled, references are
-//! followed here and counted: only local ones, no cycles, at most [`MAX_NODES`] nodes. Patterns run in
-//! an engine that takes linear time, and documents above [`MAX_DOCUMENT`] bytes are not looked at.
+//! followed and counted ([`walk`]). Patterns run in an engine that takes linear time.
+//!
+//! The document is a tenant's. A schema that is applied to each of its members takes a step for each, and a
+//! compiler that is asked what is wrong makes an error of each step: so the product is bounded, and what is wrong
+//! is only asked where the answer is small.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value as Json};
 
-/// Nodes of a schema once every reference is followed. The largest built-in schema has about 20.
-const MAX_NODES: usize = 2048;
-/// Nesting of a schema once every reference is followed.
-const MAX_DEPTH: usize = 48;
+mod roles;
+mod walk;
+
+use roles::Marks;
+use walk::walk;
+
 /// Bytes of settings or options as JSON text.
 const MAX_DOCUMENT: usize = 64 << 10;
 /// Bytes that one compiled pattern may take.
 const MAX_PATTERN: usize = 256 << 10;
-/// Patterns in a schema once every reference is followed: with the above, 16 MiB.
-const MAX_PATTERNS: usize = 64;
-/// Keywords that would make the meaning of a reference depend on more than its text.
-const REFUSED: [&str; 6] = [
-    "$dynamicRef",
-    "$recursiveRef",
-    "$id",
-    "$anchor",
-    "$dynamicAnchor",
-    "$vocabulary",
-];
-
-/// KES's names of roles.
-const ROLES: [&str; 2] = ["roleArn", "vaultRole"];
+/// Size of the schema times values of the document. At most 20 ns each: 40 ms.
+const MOST_STEPS: usize = 2 << 20;
+/// Up to so many steps everything that is wrong is told: at most as many errors of some 300 bytes.
+const TOLD_STEPS: usize = 100_000;
+/// Errors that are told.
+const MOST_VIOLATIONS: usize = 8;
 
 /// Why a plugin's schema cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,8 +68,9 @@ pub struct Violation {
 #[derive(Debug)]
 pub struct Schema {
     properties: BTreeMap<String, Scope>,
-    /// Properties of the top level whose value is a role.
-    roles: BTreeSet<String>,
+    marks: Marks,
+    /// Steps that looking at one value takes at most.
+    size: usize,
     validator: Validator,
 }
 
@@ -83,17 +81,9 @@ impl Schema {
     ///
     /// When it is no schema, or one that is refused here.
     pub fn new(schema: &Map<String, Json>) -> Result<Self, SchemaError> {
-        let schema = Json::Object(schema.clone());
-        let mut walk = Walk {
-            root: &schema,
-            open: Vec::new(),
-            nodes: 0,
-            patterns: 0,
-            properties: BTreeMap::new(),
-            roles: BTreeSet::new(),
-        };
-        walk.visit(&schema, 0, true)?;
-        let (properties, roles) = (walk.properties, walk.roles);
+        let members = schema;
+        let schema = Json::Object(members.clone());
+        let walked = walk(members, &schema)?;
         let patterns = PatternOptions::regex()
             .size_limit(MAX_PATTERN)
             .dfa_size_limit(MAX_PATTERN);
@@ -104,8 +94,9 @@ impl Schema {
             .build(&schema)
             .map_err(|error| SchemaError::Invalid(cut(&error.to_string())))?;
         Ok(Self {
-            properties,
-            roles,
+            properties: walked.properties,
+            marks: walked.marks,
+            size: walked.size,
             validator,
         })
     }
@@ -116,15 +107,12 @@ impl Schema {
         self.properties.get(property).copied()
     }
 
-    /// The roles that an object asks for with these members: the values of properties that the schema marks
-    /// with `"x-keyhole-claim": "role"`, and of those that are called as KES's roles, marked or not. What the
-    /// schema does not name reaches no plugin.
-    pub fn roles<'a>(&'a self, given: &'a Map<String, Json>) -> impl Iterator<Item = String> + 'a {
-        given
-            .iter()
-            .filter(|(name, _)| self.properties.contains_key(*name))
-            .filter(|(name, _)| ROLES.contains(&name.as_str()) || self.roles.contains(*name))
-            .flat_map(|(_, value)| texts(value))
+    /// The roles that an object asks for with these members: every text below what the schema marks with
+    /// `"x-keyhole-claim": "role"`, at any depth, and below the members that are called as KES's roles, marked or
+    /// not. What the schema does not name reaches no plugin.
+    pub fn roles(&self, given: &Map<String, Json>) -> impl Iterator<Item = String> + use<> {
+        let named = given.iter().filter(|(name, _)| self.properties.contains_key(*name));
+        self.marks.roles(named, self.size).into_iter()
     }
 
     /// The names of all properties of the top level.
@@ -132,23 +120,33 @@ impl Schema {
         self.properties.keys().map(String::as_str)
     }
 
-    /// Everything that is wrong in a document, at most eight.
+    /// Everything that is wrong in a document, at most eight; of a large one only that something is.
     #[must_use]
     pub fn violations(&self, document: &Map<String, Json>) -> Vec<Violation> {
         let document = Json::Object(document.clone());
         let size = document.to_string().len();
         if size > MAX_DOCUMENT {
-            let message = format!("takes {size} bytes, more than {MAX_DOCUMENT}");
-            return vec![Violation {
-                path: String::new(),
-                missing: None,
-                masked: message.clone(),
-                message,
-            }];
+            return vec![whole(format!("takes {size} bytes, more than {MAX_DOCUMENT}"))];
+        }
+        let values = nodes(&document);
+        let steps = values.saturating_mul(self.size);
+        if steps > MOST_STEPS {
+            let most = MOST_STEPS / self.size;
+            return vec![whole(format!(
+                "has {values} values, more than the {most} that the plugin's schema can be applied to"
+            ))];
+        }
+        if self.validator.is_valid(&document) {
+            return Vec::new();
+        }
+        if steps > TOLD_STEPS {
+            return vec![whole(format!(
+                "is not what the plugin's schema asks for; of its {values} values nobody can tell which"
+            ))];
         }
         self.validator
             .iter_errors(&document)
-            .take(8)
+            .take(MOST_VIOLATIONS)
             .map(|error| {
                 let path = error.instance_path().to_string();
                 let missing = match error.kind() {
@@ -168,121 +166,22 @@ impl Schema {
     }
 }
 
-/// Follows every reference of a schema once per place that uses it, as a compiler would.
-struct Walk<'a> {
-    root: &'a Json,
-    /// References that are being followed.
-    open: Vec<&'a str>,
-    nodes: usize,
-    patterns: usize,
-    properties: BTreeMap<String, Scope>,
-    roles: BTreeSet<String>,
-}
-
-impl<'a> Walk<'a> {
-    /// `top`: the node describes the document itself, not a member of it.
-    fn visit(&mut self, node: &'a Json, depth: usize, top: bool) -> Result<(), SchemaError> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES || depth > MAX_DEPTH {
-            return Err(SchemaError::Refused(format!(
-                "is too large once its references are followed: at most {MAX_NODES} nodes, {MAX_DEPTH} deep"
-            )));
-        }
-        match node {
-            Json::Array(items) => items.iter().try_for_each(|item| self.visit(item, depth + 1, top)),
-            Json::Object(members) => {
-                if let Some(keyword) = REFUSED.iter().find(|keyword| members.contains_key(**keyword)) {
-                    return Err(SchemaError::Refused(format!("uses {keyword}, which is not supported")));
-                }
-                self.patterns += usize::from(members.contains_key("pattern"));
-                self.patterns += members
-                    .get("patternProperties")
-                    .and_then(Json::as_object)
-                    .map_or(0, Map::len);
-                if self.patterns > MAX_PATTERNS {
-                    return Err(SchemaError::Refused(format!("has more than {MAX_PATTERNS} patterns")));
-                }
-                if let Some(Json::String(reference)) = members.get("$ref") {
-                    self.follow(reference, depth, top)?;
-                }
-                for (name, member) in members {
-                    match name.as_str() {
-                        // Data, not schemas.
-                        "$ref" | "const" | "enum" | "default" | "examples" | "required" => {}
-                        // Visited where it is referred to; unused definitions are not compiled.
-                        "$defs" | "definitions" => {}
-                        "properties" => self.properties_of(member, depth + 1, top)?,
-                        "allOf" | "anyOf" | "oneOf" | "if" | "then" | "else" => self.visit(member, depth + 1, top)?,
-                        _ => self.visit(member, depth + 1, false)?,
-                    }
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn properties_of(&mut self, member: &'a Json, depth: usize, top: bool) -> Result<(), SchemaError> {
-        let Some(properties) = member.as_object() else {
-            return Ok(());
-        };
-        for (name, schema) in properties {
-            if top {
-                // Named in several branches: marked in one of them is marked.
-                if schema.get("x-keyhole-claim").and_then(Json::as_str) == Some("role") {
-                    self.roles.insert(name.clone());
-                }
-                let opened = schema.get("x-keyhole-scope").and_then(Json::as_str) == Some("object");
-                let scope = if opened { Scope::Object } else { Scope::Administrator };
-                // Named in several branches: the strictest holds.
-                self.properties
-                    .entry(name.clone())
-                    .and_modify(|known| {
-                        if scope == Scope::Administrator {
-                            *known = scope;
-                        }
-                    })
-                    .or_insert(scope);
-            }
-            self.visit(schema, depth + 1, false)?;
-        }
-        Ok(())
-    }
-
-    fn follow(&mut self, reference: &'a str, depth: usize, top: bool) -> Result<(), SchemaError> {
-        let Some(pointer) = reference.strip_prefix('#') else {
-            return Err(SchemaError::Refused(format!(
-                "refers to {}; only local references are allowed",
-                cut(reference)
-            )));
-        };
-        if self.open.contains(&reference) {
-            return Err(SchemaError::Refused(format!(
-                "refers to itself through {}",
-                cut(reference)
-            )));
-        }
-        let Some(target) = self.root.pointer(pointer) else {
-            return Err(SchemaError::Refused(format!(
-                "refers to {}, which is not there",
-                cut(reference)
-            )));
-        };
-        self.open.push(reference);
-        let visited = self.visit(target, depth + 1, top);
-        self.open.pop();
-        visited
+/// What is wrong with a document as a whole.
+fn whole(message: String) -> Violation {
+    Violation {
+        path: String::new(),
+        missing: None,
+        masked: message.clone(),
+        message,
     }
 }
 
-/// Every text in a value; what is neither text nor a list is taken as it is written.
-fn texts(value: &Json) -> Vec<String> {
-    match value {
-        Json::Null => Vec::new(),
-        Json::String(text) if text.is_empty() => Vec::new(),
-        Json::String(text) => vec![text.clone()],
-        Json::Array(items) => items.iter().flat_map(texts).collect(),
-        other => vec![other.to_string()],
+/// Values in a value, itself included.
+fn nodes(value: &Json) -> usize {
+    1 + match value {
+        Json::Array(items) => items.iter().map(nodes).sum(),
+        Json::Object(members) => members.values().map(nodes).sum(),
+        _ => 0,
     }
 }
 
@@ -296,123 +195,4 @@ fn cut(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn parse(schema: Json) -> Result<Schema, SchemaError> {
-        Schema::new(schema.as_object().unwrap())
-    }
-
-    fn refused(schema: Json) -> String {
-        parse(schema).expect_err("refused").to_string()
-    }
-
-    #[test]
-    fn scopes_come_from_the_top_level_only() {
-        let schema = parse(json!({
-            "properties": {
-                "region": {"type": "string", "x-keyhole-scope": "object"},
-                "address": {"type": "object", "properties": {"inner": {"x-keyhole-scope": "object"}}},
-            },
-            "allOf": [{"properties": {"stage": {"x-keyhole-scope": "object"}}}],
-        }))
-        .unwrap();
-        assert_eq!(schema.scope("region"), Some(Scope::Object));
-        assert_eq!(schema.scope("address"), Some(Scope::Administrator));
-        assert_eq!(schema.scope("stage"), Some(Scope::Object));
-        assert_eq!(schema.scope("inner"), None);
-    }
-
-    #[test]
-    fn a_property_opened_in_one_branch_only_stays_closed() {
-        let open = json!({"properties": {"a": {"x-keyhole-scope": "object"}}});
-        let closed = json!({"properties": {"a": {"type": "string"}}});
-        for branches in [[open.clone(), closed.clone()], [closed, open]] {
-            let schema = parse(json!({"anyOf": branches})).unwrap();
-            assert_eq!(schema.scope("a"), Some(Scope::Administrator));
-        }
-    }
-
-    #[test]
-    fn references_within_the_schema_work() {
-        let schema = parse(json!({
-            "properties": {"port": {"$ref": "#/$defs/port"}},
-            "$defs": {"port": {"type": "integer", "maximum": 65535}},
-        }))
-        .unwrap();
-        assert!(schema.violations(json!({"port": 80}).as_object().unwrap()).is_empty());
-        let wrong = schema.violations(json!({"port": 70000}).as_object().unwrap());
-        assert_eq!(wrong[0].path, "/port");
-        assert!(
-            wrong[0].message.contains("70000") && !wrong[0].masked.contains("70000"),
-            "{wrong:?}"
-        );
-    }
-
-    #[test]
-    fn remote_references_are_refused() {
-        assert!(refused(json!({"$ref": "https://example.com/schema"})).contains("only local references"));
-        assert!(
-            refused(json!({"properties": {"a": {"$ref": "file:///etc/passwd"}}})).contains("only local references")
-        );
-    }
-
-    #[test]
-    fn cycles_are_refused() {
-        assert!(refused(json!({"$ref": "#"})).contains("itself"));
-        let cycle = json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"});
-        assert!(refused(cycle).contains("itself"));
-        let recursive = json!({"properties": {"child": {"$ref": "#"}}});
-        assert!(refused(recursive).contains("itself"));
-    }
-
-    #[test]
-    fn a_small_schema_that_describes_a_huge_one_is_refused() {
-        let mut definitions = Map::new();
-        for level in 0..30 {
-            let next = format!("#/$defs/d{}", level + 1);
-            definitions.insert(format!("d{level}"), json!({"allOf": [{"$ref": next}, {"$ref": next}]}));
-        }
-        definitions.insert("d30".into(), json!({"type": "object"}));
-        assert!(refused(json!({"$ref": "#/$defs/d0", "$defs": definitions})).contains("too large"));
-    }
-
-    #[test]
-    fn keywords_that_move_references_are_refused() {
-        for keyword in REFUSED {
-            assert!(refused(json!({"properties": {"a": {keyword: "x"}}})).contains(keyword));
-        }
-    }
-
-    #[test]
-    fn what_is_no_schema_is_refused() {
-        assert!(matches!(parse(json!({"type": 5})), Err(SchemaError::Invalid(_))));
-        let pattern = json!({"properties": {"a": {"pattern": "(a{1000}){1000}"}}});
-        assert!(matches!(parse(pattern), Err(SchemaError::Invalid(_))));
-    }
-
-    #[test]
-    fn a_pattern_that_backtracks_elsewhere_takes_no_time() {
-        let schema = parse(json!({"properties": {"a": {"pattern": "^(a+)+$"}}})).unwrap();
-        let started = std::time::Instant::now();
-        let text = format!("{}b", "a".repeat(20_000));
-        assert_eq!(schema.violations(json!({"a": text}).as_object().unwrap()).len(), 1);
-        assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
-    }
-
-    #[test]
-    fn a_thousand_patterns_are_refused() {
-        let properties: Map<_, _> = (0..1000)
-            .map(|n| (format!("p{n}"), json!({"pattern": r"\w{500}"})))
-            .collect();
-        assert!(refused(json!({"properties": properties})).contains("patterns"));
-    }
-
-    #[test]
-    fn a_huge_document_is_not_looked_at() {
-        let schema = parse(json!({})).unwrap();
-        let wrong = schema.violations(json!({"a": "x".repeat(MAX_DOCUMENT)}).as_object().unwrap());
-        assert!(wrong[0].message.contains("more than"), "{wrong:?}");
-    }
-}
+mod tests;

@@ -136,6 +136,26 @@ async fn a_failed_early_renewal_leaves_the_old_session_until_it_expires() {
     assert_eq!(get(Err(refusal(false))).await.unwrap_err(), refusal(false));
 }
 
+#[tokio::test]
+async fn a_failed_renewal_just_before_the_end_does_not_make_a_session_last_longer() {
+    let (cache, clock) = cache();
+    let key = "role".to_owned();
+    let get = async |answer: Result<Credentials, CallError>| {
+        cache
+            .get(&key, || async { answer })
+            .await
+            .map(|session| session.access_key_id().to_owned())
+    };
+    get(Ok(session("old", &clock, HOUR))).await.unwrap();
+    // It is good until ten seconds before its own end.
+    clock.advance(Duration::from_secs(HOUR - 11));
+    assert_eq!(get(Err(refusal(true))).await.unwrap(), "old");
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(get(Err(refusal(true))).await.unwrap_err(), refusal(true));
+    clock.advance(FAILURE);
+    assert_eq!(get(Ok(session("new", &clock, HOUR))).await.unwrap(), "new");
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_a_renewal_that_hangs() {
     let (cache, clock) = cache();

@@ -2,14 +2,14 @@
 //! in `host/keyhole`.
 
 use super::*;
+use keyhole_test_harness::write_script;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, SystemTime};
 
 /// A program that takes the child's arguments and does `script` with `$out`.
 fn program(folder: &Path, script: &str) -> PathBuf {
     let path = folder.join("child.sh");
-    fs::write(&path, format!("#!/bin/sh\nout=$3\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&path, &format!("out=$3\n{script}"));
     path
 }
 
@@ -152,4 +152,63 @@ fn the_folder_keeps_the_newest_and_drops_what_was_left_behind() {
             && left.contains(&"foreign.txt".into())
     );
     assert!(!left.contains(&"old.tmp".into()));
+}
+
+#[test]
+fn the_folder_is_bounded_in_bytes_and_keeps_what_was_used_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, bytes: u64, seconds_ago: u64| {
+        let path = folder.path().join(name);
+        let file = File::create(&path).unwrap();
+        file.set_len(bytes).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(seconds_ago))
+            .unwrap();
+        path
+    };
+    at("oldest.cwasm", 10, 4000);
+    at("old.cwasm", MOST_BYTES / 2, 3000);
+    let in_use = at("used.cwasm", MOST_BYTES / 2, 4500);
+    used(&File::open(&in_use).unwrap());
+    let newest = at("newest.cwasm", MOST_BYTES / 4, 5000);
+    prune(folder.path(), &newest);
+    let mut left = names(folder.path());
+    left.sort();
+    assert_eq!(left, ["newest.cwasm", "used.cwasm"]);
+    // Whatever it takes, what was just made is there to be loaded.
+    let giant = at("giant.cwasm", 2 * MOST_BYTES, 6000);
+    prune(folder.path(), &giant);
+    assert_eq!(names(folder.path()), ["giant.cwasm"]);
+}
+
+#[tokio::test]
+async fn what_is_loaded_from_the_bounded_folder_counts_as_used_and_what_is_in_an_image_stays_as_it_is() {
+    let engine = Engine::new(&keyhole_sandbox::EngineConfig {
+        pooling: keyhole_sandbox::Pooling::Never,
+        ..Default::default()
+    })
+    .unwrap();
+    let file = PluginFile::new("empty".into(), b"\0asm\x0d\0\x01\0".as_slice().into());
+    let code = engine.precompile(&file.component).unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(5000);
+    for in_image in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = keyhole_core::digest::sha256_hex(&code);
+        let stem = Key::new(&engine, &file).stem;
+        let path = folder
+            .path()
+            .join(format!("{stem}{}.cwasm", digest.trim_start_matches("sha256:")));
+        fs::write(&path, &code).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        File::open(&path).unwrap().set_modified(long_ago).unwrap();
+        let folder = Some(folder.path().to_owned());
+        let (read_only, writable) = if in_image { (folder, None) } else { (None, folder) };
+        let cache = CompileCache {
+            read_only,
+            writable,
+            compiler: Compiler::InProcess,
+        };
+        cache.component(&engine, &file).await.unwrap();
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        assert_eq!(modified == long_ago, in_image);
+    }
 }

@@ -2,8 +2,10 @@ use super::*;
 use keyhole_core::Identity;
 use keyhole_sandbox::BackendType;
 use serde_json::json;
+use std::io;
 use std::num::NonZeroU32;
 use std::sync::Mutex;
+use tracing::subscriber::DefaultGuard;
 
 /// Remembers calls; `problems` is what it says about any settings.
 #[derive(Default)]
@@ -26,6 +28,36 @@ impl Backend for Fake {
     ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
         self.calls.lock().unwrap().push(call.clone());
         Box::pin(async { Ok(requests.iter().map(|_| Outcome::Unchanged).collect()) })
+    }
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn catch() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        (log, tracing::subscriber::set_default(subscriber.finish()))
+    }
+
+    fn everything(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -134,29 +166,119 @@ async fn a_plugin_is_asked_once_about_the_same_settings() {
     );
 }
 
-#[tokio::test]
-async fn problems_become_one_line() {
-    let problem = |path: &str, message: &str| Problem {
+fn problem(path: &str, message: &str) -> Problem {
+    Problem {
         path: path.into(),
         message: message.into(),
+    }
+}
+
+/// What an object is told whose `spec.config` is `config`, and the log.
+async fn told(administrator: Json, config: Json, problems: &[Problem]) -> (String, String) {
+    let (log, _guard) = Log::catch();
+    let mut description = description();
+    description.settings_schema = map(json!({"properties": {
+        "region": {"x-keyhole-scope": "object"},
+        "auth": {"x-keyhole-scope": "object"},
+        "mount": {"x-keyhole-scope": "object"},
+        "address": {"type": "string"},
+    }}));
+    let rules = Rules {
+        settings: map(administrator),
+        ..Rules::default()
     };
-    let problems = vec![
+    let id = PluginId {
+        name: "fake".into(),
+        digest: "sha256:00".into(),
+    };
+    let backend = Fake {
+        problems: problems.to_vec(),
+        ..Fake::default()
+    };
+    let plugin = LivePlugin::new(id, &description, rules, Arc::new(backend)).unwrap();
+    let settings = plugin.settings(&Map::new(), &map(config)).unwrap();
+    let failure = plugin.validate(&settings).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::InvalidSpec);
+    (failure.condition_message(0), log.everything())
+}
+
+#[tokio::test]
+async fn problems_become_one_line() {
+    let problems = [
         problem("/region", "not served"),
         problem("", "too many"),
-        problem("/a/b", "odd"),
-        problem("/c", "x"),
-        problem("/d", "x"),
+        problem("/auth/role", "odd"),
+        problem("/auth", "x"),
+        problem("/region", "x"),
     ];
-    let plugin = plugin(
-        Rules::default(),
-        Arc::new(Fake {
-            problems,
-            ..Fake::default()
-        }),
+    let (text, log) = told(json!({}), json!({"region": "a", "auth": {"role": "b"}}), &problems).await;
+    assert_eq!(text, "region: not served; too many; auth.role: odd (and 2 more)");
+    assert_eq!(log, "");
+}
+
+#[tokio::test]
+async fn a_problem_with_the_administrators_settings_is_told_to_the_administrator_alone() {
+    const ADDRESS: &str = "https://user:pw@internal";
+    let administrator = json!({"address": ADDRESS, "mount": "kubernetes"});
+    let quote = format!("`{ADDRESS}` is no URL");
+    let generic = "tell the administrator of BackendPlugin fake: the operator's log has the details";
+    for (problem, expected) in [
+        (
+            problem("/address", &quote),
+            "the plugin does not accept setting address",
+        ),
+        (
+            problem("/address/0", "`pw` is no port"),
+            "the plugin does not accept setting address",
+        ),
+        (problem("", &quote), "the plugin does not accept the settings"),
+        (
+            problem("/https:~1~1user:pw@internal", "x"),
+            "the plugin does not accept the settings",
+        ),
+        // Open to objects, and not what the object gave.
+        (
+            problem("/mount", "kubernetes pw"),
+            "the plugin does not accept setting mount",
+        ),
+    ] {
+        let (text, log) = told(
+            administrator.clone(),
+            json!({"region": "a"}),
+            std::slice::from_ref(&problem),
+        )
+        .await;
+        assert_eq!(text, format!("{expected}; {generic}"));
+        assert!(log.contains("WARN") && log.contains(&problem.message), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_problem_with_the_objects_settings_quotes_nobody_elses() {
+    let administrator = json!({"address": "https://user:pw@internal", "mount": "kubernetes"});
+    let config = json!({"region": "a", "mount": "own"});
+    let problems = [
+        problem("/region", "a is not served at https://user:pw@internal"),
+        problem("/mount", "own is not there"),
+    ];
+    let (text, log) = told(administrator, config, &problems).await;
+    assert_eq!(text, "region: a is not served at ***; mount: own is not there");
+    assert_eq!(log, "");
+}
+
+#[tokio::test]
+async fn who_leaves_a_setting_out_is_told_its_name() {
+    let (text, _) = told(
+        json!({}),
+        json!({"region": "a"}),
+        &[problem("/mount", "is needed for a")],
+    )
+    .await;
+    assert_eq!(
+        text,
+        "the plugin does not accept setting mount; set spec.config.mount, or tell the administrator of BackendPlugin \
+         fake: the operator's log has the details"
     );
-    let failure = plugin.validate(&JsonText::default()).await.unwrap_err();
-    assert_eq!(failure.reason, Reason::InvalidSpec);
-    assert_eq!(failure.message, "region: not served; too many; a.b: odd (and 2 more)");
 }
 
 #[tokio::test]
@@ -179,7 +301,7 @@ async fn a_call_carries_what_its_group_says() {
     };
     assert!(
         plugin
-            .fetch(&group, 3, &[], &Exchanges::default())
+            .fetch(&group, &Arc::default(), 3, &[], &Exchanges::default())
             .await
             .unwrap()
             .is_empty()

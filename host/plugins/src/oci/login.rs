@@ -147,16 +147,15 @@ async fn ask(name: &str, server: &str, path: Option<&Path>) -> Result<Option<Cre
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keyhole_test_harness::write_script;
     use serde_json::{Value as Json, json};
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
 
     /// The user that is found with this configuration and a helper `test` that does `script`.
     async fn user(config: Json, script: &str) -> Result<Option<String>, LoginError> {
         let folder = tempfile::tempdir().unwrap();
         let helper = folder.path().join("docker-credential-test");
-        fs::write(&helper, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&helper, script);
         let file = folder.path().join("config.json");
         fs::write(&file, config.to_string()).unwrap();
         let found = login(&file, &"r.io/x:1".parse().unwrap(), Some(folder.path())).await?;

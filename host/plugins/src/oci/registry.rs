@@ -2,7 +2,7 @@
 //!
 //! Asked without credentials first, as docker does: who is told who we are is then what the registry's
 //! challenge says, and a public artifact needs nobody's. Plain HTTP is spoken only where that was said, and no
-//! redirect leads from HTTPS to it.
+//! redirect leads from HTTPS to it. Who gives tokens is told a secret, so no redirect is followed from there.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use http::{Method, StatusCode};
 use http_auth::parser::ChallengeParser;
 use keyhole_core::SecretBytes;
 use keyhole_sandbox::egress::{self, Proxy};
+use reqwest::redirect::Policy;
 use reqwest::{Client, NoProxy};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -60,6 +61,8 @@ pub(super) struct Ask<'a> {
 #[derive(Debug)]
 pub(super) struct Registry {
     http: Client,
+    /// Follows no redirect: some of them take the body along, and in it the refresh token.
+    tokens: Client,
     /// Of `/v2/REPOSITORY/`.
     root: Url,
     name: String,
@@ -90,24 +93,28 @@ impl Registry {
             field: "spec.source.oci.caBundle",
             why: format!("cannot be used: {error}"),
         })?;
-        let mut http = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .https_only(!image.plain_http)
-            .connect_timeout(CONNECT)
-            .read_timeout(BETWEEN_BYTES)
-            .redirect(reqwest::redirect::Policy::limited(REDIRECTS))
-            .user_agent(concat!("keyhole/", env!("CARGO_PKG_VERSION")))
-            .no_proxy();
         let unusable = |_| SourceError::Unreachable {
             what: name.clone(),
             why: "the proxy of HTTPS_PROXY, ALL_PROXY or HTTP_PROXY is no URL".to_owned(),
         };
-        if let Some(proxy) = proxy {
-            let through = reqwest::Proxy::https(proxy.url()).map_err(unusable)?;
-            http = http.proxy(through.no_proxy(NoProxy::from_string(proxy.exempt())));
-        }
+        let client = |redirects: Policy| {
+            let mut client = Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .https_only(!image.plain_http)
+                .connect_timeout(CONNECT)
+                .read_timeout(BETWEEN_BYTES)
+                .redirect(redirects)
+                .user_agent(concat!("keyhole/", env!("CARGO_PKG_VERSION")))
+                .no_proxy();
+            if let Some(proxy) = proxy {
+                let through = reqwest::Proxy::https(proxy.url()).map_err(unusable)?;
+                client = client.proxy(through.no_proxy(NoProxy::from_string(proxy.exempt())));
+            }
+            client.build().map_err(unusable)
+        };
         Ok(Self {
-            http: http.build().map_err(unusable)?,
+            http: client(Policy::limited(REDIRECTS))?,
+            tokens: client(Policy::none())?,
             root,
             name,
             repository,
@@ -258,6 +265,10 @@ impl Registry {
         if answer.status.is_client_error() {
             return Err(self.denied(answer.status).into());
         }
+        if answer.status.is_redirection() {
+            let why = format!("{} for a token; credentials follow no redirect", answer.status);
+            return Err(self.protocol(&why).into());
+        }
         let body = SecretBytes::new(answer.body);
         let token: Option<Token> = serde_json::from_slice(body.expose()).ok();
         let token = token.and_then(|token| token.token.or(token.access_token));
@@ -277,7 +288,7 @@ impl Registry {
                 question.append_pair("grant_type", "refresh_token");
                 question.append_pair("client_id", "keyhole");
                 question.append_pair("refresh_token", std::str::from_utf8(token.expose()).unwrap_or_default());
-                self.http
+                self.tokens
                     .post(realm)
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(question.finish())
@@ -289,7 +300,7 @@ impl Registry {
                     _ => question,
                 };
                 realm.set_query(Some(&query));
-                self.http.get(realm)
+                self.tokens.get(realm)
             }
         }
     }

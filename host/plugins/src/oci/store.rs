@@ -9,18 +9,22 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use crate::cosign::Signature;
 use crate::oci::Reference;
 use crate::oci::manifest::MAX_MANIFEST;
-use crate::private_file::{Temporary, open_trusted, remove_stale};
+use crate::private_file::{Temporary, keep, open_trusted, remove_stale, used};
 use crate::source::{Digest, MAX_COMPONENT};
 
+/// Bytes of a folder, with what is being written to it: what does not fit its volume has the operator evicted.
+pub const MOST_BYTES: u64 = 160 << 20;
+/// Bytes of manifests, of signatures and of tags, each.
+const MOST_SMALL_BYTES: u64 = 8 << 20;
 /// Components that are kept; those that were used longest ago go first.
 const MOST_COMPONENTS: usize = 32;
-/// Bytes of them: what a volume can be asked to hold.
-const MOST_BYTES: u64 = 1 << 30;
+/// Bytes of them. One always fits.
+const MOST_COMPONENT_BYTES: u64 = MOST_BYTES - 3 * MOST_SMALL_BYTES;
+const _: () = assert!(MAX_COMPONENT <= MOST_COMPONENT_BYTES);
 /// Manifests, signatures and tags, each.
 const MOST_SMALL: usize = 256;
 /// A signature takes below 8 KiB.
@@ -108,8 +112,7 @@ impl Store {
             if bytes.len() as u64 > most {
                 return Err(io::Error::other("it is too large"));
             }
-            // It counts as used; that this cannot be noted matters little.
-            let _ = file.set_modified(SystemTime::now());
+            used(&file);
             Ok(bytes)
         };
         match read() {
@@ -124,6 +127,8 @@ impl Store {
 
     /// Not being able to keep something costs a download at the next start, and is no reason to fail now.
     fn put(&self, path: &Path, bytes: &[u8]) {
+        // A volume that is full for a moment only is full.
+        prune(&self.folder, path, bytes.len() as u64);
         let put = || -> io::Result<()> {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             let temporary = Temporary::in_folder(&self.folder);
@@ -139,39 +144,27 @@ impl Store {
         if let Err(error) = put() {
             tracing::warn!(folder = %self.folder.display(), %error, "what a registry gave cannot be kept");
         }
-        prune(&self.folder, path);
     }
 }
 
-/// Keeps the folder small.
-fn prune(folder: &Path, newest: &Path) {
+/// Keeps the folder small when so many bytes have been written to `newest`.
+fn prune(folder: &Path, newest: &Path, bytes: u64) {
     remove_stale(folder);
-    keep(folder, newest, COMPONENT, MOST_COMPONENTS, MOST_BYTES);
-    for extension in [MANIFEST, SIGNATURE, TAG] {
-        keep(folder, newest, extension, MOST_SMALL, u64::MAX);
-    }
-}
-
-/// Keeps the files that were used last, up to a number and a size. `newest` always stays.
-fn keep(folder: &Path, newest: &Path, extension: &str, most: usize, most_bytes: u64) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .filter_map(|path| {
-            let metadata = fs::symlink_metadata(&path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len(), path))
-        })
-        .collect();
-    files.sort_by_key(|(used, _, path)| (path == newest, *used));
-    let (mut kept, mut bytes) = (0, 0_u64);
-    for (_, size, path) in files.into_iter().rev() {
-        kept += 1;
-        bytes = bytes.saturating_add(size);
-        if path != newest && (kept > most || bytes > most_bytes) {
-            let _ = fs::remove_file(path);
-        }
+    for (extension, most, most_bytes) in [
+        (COMPONENT, MOST_COMPONENTS, MOST_COMPONENT_BYTES),
+        (MANIFEST, MOST_SMALL, MOST_SMALL_BYTES),
+        (SIGNATURE, MOST_SMALL, MOST_SMALL_BYTES),
+        (TAG, MOST_SMALL, MOST_SMALL_BYTES),
+    ] {
+        let is_newest = newest.extension().is_some_and(|found| found == extension);
+        let (more, bytes) = if is_newest { (1, bytes) } else { (0, 0) };
+        keep(
+            folder,
+            newest,
+            extension,
+            most.saturating_sub(more),
+            most_bytes.saturating_sub(bytes),
+        );
     }
 }
 

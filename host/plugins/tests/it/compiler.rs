@@ -1,7 +1,6 @@
 //! A compiler is a large target, so it never sees what does not meet every demand.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -9,8 +8,8 @@ use futures::future::BoxFuture;
 use keyhole_core::{CallError, Identity};
 use keyhole_plugins::{CompileCache, Compiler, Defaults, Demands, Digest, Loader, PluginSpec, Source, Sources};
 use keyhole_sandbox::egress::{EndpointOverrides, Network};
-use keyhole_sandbox::{AwsSessions, Engine, EngineConfig, NoCredentials, Pooling, Ports};
-use keyhole_test_harness::Cosign;
+use keyhole_sandbox::{ApiServer, AwsSessions, Engine, EngineConfig, NoCredentials, Pooling, Ports};
+use keyhole_test_harness::{Cosign, write_script};
 
 use crate::world::{component, signed_by};
 
@@ -27,8 +26,7 @@ impl AwsSessions for NoSessions {
 async fn nothing_that_is_refused_is_ever_given_to_the_compiler() {
     let folder = tempfile::tempdir().unwrap();
     let (program, started) = (folder.path().join("compiler.sh"), folder.path().join("started"));
-    fs::write(&program, format!("#!/bin/sh\ntouch {}\nexit 1\n", started.display())).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&program, &format!("touch {}\nexit 1", started.display()));
     let plugin = folder.path().join("plugin.wasm");
     fs::write(&plugin, component("plugin")).unwrap();
     let loader = Loader {
@@ -48,7 +46,7 @@ async fn nothing_that_is_refused_is_ever_given_to_the_compiler() {
             credentials: Arc::new(NoCredentials),
             endpoints: EndpointOverrides::default(),
             network: Network::direct(),
-            api_server: Vec::new(),
+            api_server: ApiServer::default(),
             observer: None,
         },
         defaults: Defaults::default(),

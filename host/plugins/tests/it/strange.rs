@@ -256,6 +256,41 @@ async fn a_redirect_is_followed_without_the_registrys_credentials() {
 }
 
 #[tokio::test]
+async fn a_token_service_that_redirects_is_not_followed_and_no_credential_goes_elsewhere() {
+    let refresh = json!({"identitytoken": "long-lived"});
+    let basic = json!({"auth": BASE64_STANDARD.encode("user:long-lived")});
+    for (status, entry) in [
+        ("307 Temporary Redirect", &refresh),
+        ("308 Permanent Redirect", &refresh),
+        ("302 Found", &refresh),
+        ("307 Temporary Redirect", &basic),
+    ] {
+        let thief = Server::start(|_, _| ok(r#"{"access_token": "short"}"#)).await;
+        let to = thief.address;
+        let server = Server::start(move |request, _| {
+            if request.lines().next().unwrap_or_default().contains(" /token") {
+                return reply(status, &format!("location: http://{to}/token\r\n"), "");
+            }
+            challenge(request, "/token")
+        })
+        .await;
+        let config = json!({"auths": {server.address.to_string(): entry}}).to_string();
+        let sources = Sources {
+            cluster: Some(Arc::new(PullSecrets([("pull".to_owned(), config)].into()))),
+            ..Sources::default()
+        };
+        let image = OciImage {
+            pull_secret: Some("pull".into()),
+            ..image(&server)
+        };
+        let error = obtain(&sources, image).await.unwrap_err();
+        assert_eq!(error.reason(), "NotARegistry", "{status}");
+        assert!(error.to_string().contains("follow no redirect"), "{error}");
+        assert_eq!(thief.asked(), Vec::<String>::new(), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn no_redirect_and_no_token_service_leads_from_tls_to_plain_http() {
     let plain = Server::start(|request, _| match request.starts_with("GET /token") {
         true => ok(r#"{"token": "t"}"#),

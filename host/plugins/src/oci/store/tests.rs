@@ -1,6 +1,6 @@
 use super::*;
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -104,6 +104,30 @@ fn the_folder_is_bounded_in_bytes_too() {
     keep(&store.folder, &newest, COMPONENT, 32, 15);
     assert!(newest.exists());
     assert_eq!(fs::read_dir(&store.folder).unwrap().count(), 2, "the tag stays");
+}
+
+#[test]
+fn room_is_made_before_something_is_written_and_small_files_are_bounded_in_bytes_too() {
+    let (_folder, store) = store();
+    let long_ago = SystemTime::now() - Duration::from_secs(1000);
+    fs::create_dir_all(&store.folder).unwrap();
+    let sparse = |name: &str, bytes: u64, age: u64| {
+        let file = fs::File::create(store.folder.join(name)).unwrap();
+        file.set_len(bytes).unwrap();
+        file.set_modified(long_ago + Duration::from_secs(age)).unwrap();
+    };
+    sparse("old.wasm", MOST_COMPONENT_BYTES / 2, 1);
+    sparse("new.wasm", MOST_COMPONENT_BYTES / 2, 2);
+    sparse("old.manifest", MAX_MANIFEST, 1);
+    sparse("newer.manifest", MAX_MANIFEST, 2);
+    let component = Digest::of(b"component");
+    // Full to the brim, so one has to go for nine bytes.
+    store.put_component(&component, b"component");
+    assert!(!store.folder.join("old.wasm").exists() && store.folder.join("new.wasm").exists());
+    assert!(store.component(&component).is_some() && store.folder.join("old.manifest").exists());
+    store.put_manifest(&component, b"component");
+    assert!(!store.folder.join("old.manifest").exists() && store.folder.join("newer.manifest").exists());
+    assert!(store.manifest(&component).is_some() && store.component(&component).is_some());
 }
 
 #[test]
