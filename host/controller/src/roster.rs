@@ -32,21 +32,26 @@ use crate::watch::Change;
 
 mod config_maps;
 mod entry;
+mod file_work;
 mod files;
 mod loading;
 mod persistence;
 pub mod reason;
+mod rebuilding;
 mod status;
 mod telling;
 mod write;
 
+pub use file_work::HANGING;
 pub use files::NamespaceFiles;
 
 use config_maps::ConfigMaps;
-use entry::{Entry, Found};
+use entry::{Change as Changed, Entry, Found};
+use file_work::{FileWork, Looks};
 use files::Stamp;
 use persistence::Persistence;
 use reason::Problem;
+use rebuilding::Rebuilt;
 use write::Writing;
 
 /// Plugins that are loaded at once: compiling takes a core and much memory.
@@ -59,8 +64,11 @@ const FIRST_LOADS: Duration = Duration::from_secs(60);
 const FIRST_LIST: Duration = Duration::from_secs(20);
 /// Between two looks at the files of plugins.
 const LOOK: Duration = Duration::from_secs(2);
-/// For asking a file system about one plugin.
-const STAMPING: Duration = Duration::from_secs(1);
+/// For earlier work on the same plugin's file to end.
+const TURN: Duration = Duration::from_secs(1);
+/// For the file of a plugin that serves, before it goes under another grant without. A registry that is there
+/// answers within it.
+const LATE: Duration = Duration::from_secs(5);
 /// Before a status that could not be written is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(10);
 
@@ -90,12 +98,18 @@ pub(crate) struct Roster {
     jobs: JoinSet<Loaded>,
     /// The job that counts for each plugin; results of others are void.
     loading: HashMap<Arc<str>, AbortHandle>,
+    /// Plugins that serve, and are being put under another grant.
+    rebuilding: JoinSet<Rebuilt>,
     writing: Writing,
+    files: FileWork,
+    looks: Looks,
     stamps: HashMap<Arc<str>, Stamp>,
     config_maps: ConfigMaps,
     /// Built-in plugins without an object that could not be loaded.
     built_in_again: BTreeSet<Arc<str>>,
     phase: Phase,
+    /// Objects by the reason of their condition. One that nobody gives any more stays, at zero.
+    reasons: BTreeMap<String, i64>,
     /// Whether it was said that objects cannot be listed.
     told: bool,
     /// Whether it was said that statuses cannot be written.
@@ -130,6 +144,7 @@ impl Roster {
     ) -> Self {
         live.settle(false);
         let until = Instant::now() + FIRST_LIST;
+        let files = FileWork::default();
         Self {
             config_maps: ConfigMaps::new(client.clone(), &config.namespace),
             writing: Writing::new(client.clone()),
@@ -143,9 +158,13 @@ impl Roster {
             queue: VecDeque::new(),
             jobs: JoinSet::new(),
             loading: HashMap::new(),
+            rebuilding: JoinSet::new(),
+            looks: Looks::new(files.clone()),
+            files,
             stamps: HashMap::new(),
             built_in_again: BTreeSet::new(),
             phase: Phase::Listing { until },
+            reasons: BTreeMap::new(),
             told: false,
             status_failing: false,
         }
@@ -163,6 +182,7 @@ impl Roster {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.hand_out();
+            self.rebuild();
             self.settle();
             self.review();
             let wake = self.wake();
@@ -177,9 +197,14 @@ impl Roster {
                     Ok((id, loaded)) => self.loaded(id, loaded),
                     Err(error) => self.loaded(error.id(), (Found::default(), Err(Problem::crashed()))),
                 },
+                Some(ended) = self.rebuilding.join_next(), if !self.rebuilding.is_empty() => match ended {
+                    Ok(rebuilt) => self.rebuilt(rebuilt),
+                    Err(error) => tracing::error!(%error, "a plugin was not put under its new spec"),
+                },
                 written = self.writing.next() => self.written(written),
+                seen = self.looks.next() => self.looked(seen),
                 () = until(wake) => self.woken(),
-                _ = look.tick() => self.look().await,
+                _ = look.tick() => self.look(),
             }
         }
     }
@@ -250,8 +275,11 @@ impl Roster {
         let around = &self.config.surroundings;
         match self.entries.get_mut(&name) {
             Some(entry) if object.metadata.uid.as_deref() == Some(&*entry.uid) => {
-                if entry.update(&name, object, around) {
-                    self.enqueue(&name);
+                match entry.update(&name, object, around, Instant::now()) {
+                    Changed::Nothing => {}
+                    // What serves is what is asked for, and is put under what is said of it now.
+                    Changed::Rules if !self.is_loading(&name) => {}
+                    Changed::Rules | Changed::Everything => self.enqueue(&name),
                 }
             }
             known => {
@@ -293,6 +321,11 @@ impl Roster {
         self.stamps.remove(name);
         self.queue.push_back(name.clone());
         self.follow_config_maps();
+    }
+
+    /// Whether its file is being obtained, or waits for that.
+    fn is_loading(&self, name: &str) -> bool {
+        self.loading.contains_key(name) || self.queue.iter().any(|queued| **queued == *name)
     }
 
     fn cancel(&mut self, name: &str) {
@@ -348,7 +381,8 @@ impl Roster {
 
     /// When something is due.
     fn wake(&self) -> Option<Instant> {
-        let retries = self.entries.values().filter_map(|entry| entry.retry_at);
+        let entries = self.entries.values();
+        let retries = entries.flat_map(|entry| entry.retry_at.into_iter().chain(entry.rebuild_at));
         let phase = match self.phase {
             Phase::Listing { until } | Phase::Loading { until } => Some(until),
             Phase::Settled => None,

@@ -22,8 +22,9 @@ use crate::host::{self, Host, InCluster};
 use crate::observe::{Calls, EngineGauges};
 use crate::{kes_environment, logs, stop};
 
-/// Threads for what blocks: name look-ups, reading files.
-const BLOCKING_THREADS: usize = 16;
+/// Threads for what blocks: name look-ups, reading files. Plugins on a file system that hangs hold at most
+/// [`keyhole_controller::roster::HANGING`] of them.
+const BLOCKING_THREADS: usize = 64;
 /// The controller ends within its grace by itself; this is for one that does not.
 const OVERTIME: Duration = Duration::from_secs(3);
 /// For what still blocks when everything else is done.
@@ -91,7 +92,7 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
             engine,
             &aws,
             &plugins,
-            cluster.addresses,
+            cluster.api_server,
             Some(observer),
             Some(in_cluster),
         )
@@ -122,6 +123,7 @@ async fn serve(args: RunArgs, token: CancellationToken) -> anyhow::Result<()> {
             ended = controller.run(token.clone()) => Ok(ended?),
             () = stopping => bail!("writes that were begun did not finish within {} s", grace.as_secs()),
             never = relay => match never {},
+            never = cluster.search.follow() => match never {},
         }
     };
     tokio::select! {

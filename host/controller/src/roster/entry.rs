@@ -1,17 +1,21 @@
 //! One BackendPlugin: what it asks for, what became of that, and what serves meanwhile.
 //!
 //! There is no I/O in here. The invariant: what serves is always a version that was loaded, described and
-//! instantiated; a newer one that is broken changes what is said, never what serves.
+//! instantiated; a newer one that is broken changes what is said, never what serves. Under which grant it serves
+//! is another matter: see [`super::rebuilding`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyhole_api::{BackendPlugin, BackendPluginSpec, BackendPluginStatus};
 use keyhole_core::schedule::Backoff;
-use keyhole_plugins::{InvalidPlugin, LivePlugin, PluginSpec, Precedence, Source, Surroundings, Wants, plugin_spec};
+use keyhole_plugins::{
+    InvalidPlugin, LivePlugin, PluginCode, PluginSpec, Precedence, Source, Surroundings, Wants, plugin_spec,
+};
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
+use super::LATE;
 use super::files::Stamp;
 use super::reason::{Problem, Retry, SLOWLY};
 
@@ -32,7 +36,19 @@ pub(super) struct Entry {
     pub(super) digest: Option<Arc<str>>,
     pub(super) serving: Option<Serving>,
     pub(super) retry_at: Option<Instant>,
+    /// When what serves goes under the spec as it is now, unless its file has come by then.
+    pub(super) rebuild_at: Option<Instant>,
     backoff: Backoff,
+}
+
+/// What a newer state of an object changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Nothing,
+    /// What is said of the file that serves, which is known to be the one that is asked for.
+    Rules,
+    /// Its file is to be obtained.
+    Everything,
 }
 
 /// What became of the spec as it is now.
@@ -47,7 +63,10 @@ pub(super) enum Outcome {
 /// The version that serves.
 #[derive(Clone, Debug)]
 pub(super) struct Serving {
+    /// The spec under which it serves.
     pub(super) spec: Arc<BackendPluginSpec>,
+    pub(super) wanted: Arc<PluginSpec>,
+    pub(super) code: Option<PluginCode>,
     pub(super) digest: Arc<str>,
     pub(super) name_and_version: String,
     pub(super) contract: Option<String>,
@@ -64,6 +83,7 @@ pub(super) struct Found {
     pub(super) signed_by: Option<String>,
     /// The state of its file before it was read, if it is one.
     pub(super) stamp: Option<Stamp>,
+    pub(super) code: Option<PluginCode>,
 }
 
 impl Entry {
@@ -84,19 +104,21 @@ impl Entry {
             digest: None,
             serving: None,
             retry_at: None,
+            rebuild_at: None,
             backoff: Backoff::new(None),
         };
         entry.judge();
         entry
     }
 
-    /// Takes over a newer state of the object. Returns whether it is to be loaded anew.
-    pub(super) fn update(&mut self, name: &str, object: BackendPlugin, around: &Surroundings) -> bool {
+    /// Takes over a newer state of the object.
+    pub(super) fn update(&mut self, name: &str, object: BackendPlugin, around: &Surroundings, now: Instant) -> Change {
         self.generation = object.metadata.generation.unwrap_or_default();
         self.shown = object.status.clone().unwrap_or_default();
         if *self.spec == object.spec {
-            return false;
+            return Change::Nothing;
         }
+        let served = self.outcome == Outcome::Serves;
         let precedence = precedence(name, &object, around);
         self.wanted = wanted(name, &object.spec, precedence, around);
         self.spec = Arc::new(object.spec);
@@ -105,7 +127,56 @@ impl Entry {
         self.backoff.reset();
         self.retry_at = None;
         self.judge();
-        true
+        let is_pinned = self.wanted.as_ref().is_ok_and(|wanted| is_pinned(wanted));
+        self.rebuild_at = self.kept().map(|_| if is_pinned { now } else { now + LATE });
+        match self.rebuild_at {
+            Some(_) if is_pinned && served => Change::Rules,
+            _ => Change::Everything,
+        }
+    }
+
+    /// The code that serves, if it is what the spec as it is now asks for, and serves under another one.
+    fn kept(&self) -> Option<(&Arc<PluginSpec>, &PluginCode)> {
+        let serving = self.serving.as_ref()?;
+        let (before, now) = (&serving.spec, &self.spec);
+        let is_asked_for = before.source == now.source && before.verify == now.verify && before != now;
+        let wanted = self.wanted.as_ref().ok().filter(|_| is_asked_for)?;
+        Some((wanted, serving.code.as_ref()?))
+    }
+
+    /// What is to be put under which spec, if that is due.
+    pub(super) fn rebuild(&mut self, now: Instant) -> Option<(Arc<PluginSpec>, PluginCode)> {
+        self.rebuild_at.take_if(|at| *at <= now)?;
+        let (wanted, code) = self.kept()?;
+        Some((Arc::clone(wanted), code.clone()))
+    }
+
+    /// Whether what serves is still to be put under this very spec.
+    pub(super) fn awaits(&self, spec: &Arc<PluginSpec>) -> bool {
+        self.kept().is_some_and(|(wanted, _)| Arc::ptr_eq(wanted, spec))
+    }
+
+    /// What serves does so under the spec as it is now. `is_loading`: its file is on its way and says the rest.
+    pub(super) fn rebuilt(&mut self, plugin: &LivePlugin, is_loading: bool) {
+        if let (Some(serving), Ok(wanted)) = (&mut self.serving, &self.wanted) {
+            serving.spec = Arc::clone(&self.spec);
+            serving.wanted = Arc::clone(wanted);
+            serving.name_and_version = name_and_version(plugin);
+            serving.wants = plugin.wants().clone();
+        }
+        if self.outcome == Outcome::Loading && !is_loading {
+            self.outcome = Outcome::Serves;
+            self.digest = Some(Arc::clone(&plugin.id().digest));
+        }
+    }
+
+    /// It could not be put under the spec as it is now.
+    pub(super) fn not_rebuilt(&mut self, problem: Problem, is_loading: bool, now: Instant, random: f64) {
+        let may_pass = problem.retry == Retry::Backoff;
+        if self.outcome == Outcome::Loading && !is_loading {
+            self.failed(Found::default(), problem, now, random);
+        }
+        self.rebuild_at = may_pass.then(|| now + LATE);
     }
 
     /// Its file is another one. What is said stands until that was tried.
@@ -129,14 +200,18 @@ impl Entry {
 
     /// The plugin was loaded. Returns whether it is another than the one that serves.
     pub(super) fn loaded(&mut self, found: Found, plugin: &LivePlugin) -> bool {
+        let Ok(wanted) = &self.wanted else { return false };
+        self.rebuild_at = None;
         self.outcome = Outcome::Serves;
         self.backoff.reset();
         let digest = Arc::clone(&plugin.id().digest);
         self.digest = Some(Arc::clone(&digest));
         let before = self.serving.replace(Serving {
             spec: Arc::clone(&self.spec),
+            wanted: Arc::clone(wanted),
+            code: found.code,
             digest: Arc::clone(&digest),
-            name_and_version: format!("{} {}", plugin.own_name(), plugin.version()),
+            name_and_version: name_and_version(plugin),
             contract: plugin.contract().map(str::to_owned),
             wants: plugin.wants().clone(),
             resolved: found.resolved,
@@ -156,12 +231,34 @@ impl Entry {
             Retry::OnChange => None,
         };
         self.retry_at = wait.map(|wait: Duration| now + wait);
+        self.rebuild_at = self.kept().map(|_| now);
         self.outcome = Outcome::Broken(problem);
+    }
+
+    /// Why nothing of it serves, once that is known.
+    pub(super) fn absence(&self) -> Option<&'static str> {
+        match &self.outcome {
+            Outcome::Broken(problem) if self.serving.is_none() => Some(problem.reason),
+            _ => None,
+        }
     }
 
     /// Where its file comes from.
     pub(super) fn source(&self) -> Option<&Source> {
         self.wanted.as_ref().ok().map(|wanted| &wanted.source)
+    }
+}
+
+fn name_and_version(plugin: &LivePlugin) -> String {
+    format!("{} {}", plugin.own_name(), plugin.version())
+}
+
+/// Whether the spec leaves no choice of the file, so that the same spec always gives the same.
+fn is_pinned(spec: &PluginSpec) -> bool {
+    match &spec.source {
+        Source::BuiltIn(_) => true,
+        Source::Oci(image) => image.reference.digest().is_some() || spec.demands.digest.is_some(),
+        Source::File(_) | Source::ConfigMap { .. } => spec.demands.digest.is_some(),
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use keyhole_plugins::{LivePlugin, Loader, PluginSpec, Source};
+use keyhole_plugins::{LivePlugin, Loader, Obtained, PluginSpec, Source};
 use tokio::task::Id;
 use tokio::time::Instant;
 
 use super::config_maps::Seen;
 use super::entry::{Entry, Found};
-use super::files::stamp;
+use super::file_work::{FileWork, Look};
+use super::files::{Stamp, stamp};
 use super::reason::Problem;
-use super::{AT_ONCE, LOADING, Loaded, Roster, STAMPING};
+use super::{AT_ONCE, LOADING, Loaded, Roster, TURN};
 
 impl Roster {
     /// Begins to load what waits for it.
@@ -22,8 +23,8 @@ impl Roster {
                 None => self.builtin(&name).map(Arc::new),
             };
             let Some(spec) = spec else { continue };
-            let loader = self.config.loader.clone();
-            let abort = self.jobs.spawn(async move { load(&loader, &spec).await });
+            let (loader, files) = (self.config.loader.clone(), self.files.clone());
+            let abort = self.jobs.spawn(async move { load(&loader, &files, &spec).await });
             self.loading.insert(name, abort);
         }
     }
@@ -65,27 +66,30 @@ impl Roster {
         }
     }
 
-    fn install(&mut self, plugin: LivePlugin) {
+    pub(super) fn install(&mut self, plugin: LivePlugin) {
         let (id, version) = (plugin.id().clone(), plugin.version().to_owned());
         let conflicts = self.live.install(plugin);
         tracing::info!(plugin = %id, version, digest = %id.digest, conflicts = conflicts.len(), "plugin serves");
     }
 
-    /// Loads plugins anew whose file is another one than when it was read.
-    pub(super) async fn look(&mut self) {
-        let mut changed = Vec::new();
-        for (name, before) in &self.stamps {
-            let Some(Source::File(path)) = self.entries.get(name).and_then(Entry::source) else {
-                continue;
-            };
-            // A file system that hangs shows no change.
-            let now = tokio::time::timeout(STAMPING, stamp(path)).await;
-            if now.is_ok_and(|now| now != *before) {
-                changed.push(name.clone());
+    /// Looks at the files of plugins. A file system that hangs shows no change.
+    pub(super) fn look(&mut self) {
+        for name in self.stamps.keys() {
+            if let Some(Source::File(path)) = self.entries.get(name).and_then(Entry::source) {
+                self.looks.begin(name, path.clone());
             }
         }
-        changed.iter().for_each(|name| self.anew(name, "its file changed"));
         self.queue.extend(std::mem::take(&mut self.built_in_again));
+    }
+
+    /// Loads a plugin anew whose file is another one than when it was read.
+    pub(super) fn looked(&mut self, look: Look) {
+        let Look { plugin, path, stamp } = look;
+        let source = self.entries.get(&plugin).and_then(Entry::source);
+        let is_its = matches!(source, Some(Source::File(now)) if *now == path);
+        if is_its && self.stamps.get(&plugin).is_some_and(|before| *before != stamp) {
+            self.anew(&plugin, "its file changed");
+        }
     }
 
     pub(super) fn config_map(&mut self, seen: Seen) {
@@ -110,18 +114,19 @@ impl Roster {
 }
 
 /// Fetches and loads, within a bound.
-async fn load(loader: &Loader, spec: &PluginSpec) -> (Found, Result<LivePlugin, Problem>) {
+async fn load(loader: &Loader, files: &FileWork, spec: &PluginSpec) -> (Found, Result<LivePlugin, Problem>) {
     let mut found = Found::default();
-    if let Source::File(path) = &spec.source {
-        found.stamp = tokio::time::timeout(STAMPING, stamp(path)).await.ok();
-    }
     let work = async {
-        let obtained = loader.sources.obtain(&spec.source, &spec.demands).await;
-        let obtained = obtained.map_err(|error| Problem::from(&error))?;
+        let (stamp, obtained) = obtain(loader, files, spec).await;
+        found.stamp = stamp;
+        let obtained = obtained?;
         found.digest = Some(obtained.digest.clone());
         found.resolved.clone_from(&obtained.resolved);
         found.signed_by.clone_from(&obtained.signed_by);
-        let plugin = loader.load_obtained(spec, obtained).await;
+        let code = loader.compile(&spec.name, obtained).await;
+        let code = code.map_err(|error| Problem::from(&error))?;
+        let plugin = loader.put_under(spec, &code).await;
+        found.code = Some(code);
         plugin.map_err(|error| Problem::from(&error))
     };
     let result = match tokio::time::timeout(LOADING, work).await {
@@ -129,4 +134,26 @@ async fn load(loader: &Loader, spec: &PluginSpec) -> (Found, Result<LivePlugin, 
         Err(_) => Err(Problem::timed_out(LOADING)),
     };
     (found, result)
+}
+
+/// What the spec asks for and, if it is a file, the state that it was in before.
+async fn obtain(loader: &Loader, files: &FileWork, spec: &PluginSpec) -> (Option<Stamp>, Result<Obtained, Problem>) {
+    let sources = loader.sources.clone();
+    let (source, demands) = (spec.source.clone(), spec.demands.clone());
+    let Source::File(path) = &spec.source else {
+        let obtained = sources.obtain(&source, &demands).await;
+        return (None, obtained.map_err(|error| Problem::from(&error)));
+    };
+    let file = path.clone();
+    let work = async move {
+        let stamp = stamp(&file).await;
+        (stamp, sources.obtain(&source, &demands).await)
+    };
+    let Some(work) = files.begin(&spec.name, TURN, work).await else {
+        return (None, Err(Problem::hangs(path)));
+    };
+    match work.await {
+        Ok((stamp, obtained)) => (Some(stamp), obtained.map_err(|error| Problem::from(&error))),
+        Err(_) => (None, Err(Problem::crashed())),
+    }
 }

@@ -3,6 +3,7 @@
 //! The reason also decides whether trying again can help. What the object itself says wrongly waits for an
 //! edit; what lies outside (a registry, a ConfigMap) may be mended there without a word to the host.
 
+use std::path::Path;
 use std::time::Duration;
 
 use keyhole_core::CallError;
@@ -175,6 +176,15 @@ impl Problem {
             COMPILE_FAILED,
             "the host failed while it loaded the plugin; see its log".to_owned(),
         )
+    }
+
+    /// Nothing more is asked of a file system that owes an answer.
+    pub(super) fn hangs(file: &Path) -> Self {
+        let message = format!(
+            "file {}: its file system has not answered what it was asked before",
+            file.display()
+        );
+        Self::new("SourceUnreadable", message)
     }
 
     pub(super) fn timed_out(after: Duration) -> Self {

@@ -23,7 +23,9 @@ pub(super) struct Place {
 
 pub(super) fn status(entry: &Entry, place: &Place, now: Timestamp) -> BackendPluginStatus {
     let serving = entry.serving.as_ref();
-    let grant = entry.wanted.as_ref().ok().map(|wanted| &wanted.grant);
+    // What serves may do so under an older spec, and whoever narrows a grant has to see that.
+    let in_force = serving.map(|serving| &serving.wanted);
+    let grant = in_force.or(entry.wanted.as_ref().ok()).map(|wanted| &wanted.grant);
     let wants = serving.map(|serving| &serving.wants);
     let (missing_hosts, missing_credentials) = match (wants, grant) {
         (Some(wants), Some(grant)) => (
@@ -59,10 +61,16 @@ fn verdict(
     missing_credentials: &[String],
 ) -> (ConditionStatus, &'static str, String) {
     let last_good = |message: String| match &entry.serving {
-        Some(serving) => format!(
-            "{message}. What was loaded before serves on: {}, {}",
-            serving.name_and_version, serving.digest
-        ),
+        Some(serving) => {
+            let under = match serving.spec == entry.spec {
+                true => "",
+                false => ", under the grant and settings that it was loaded with",
+            };
+            format!(
+                "{message}. What was loaded before serves on{under}: {}, {}",
+                serving.name_and_version, serving.digest
+            )
+        }
         None => message,
     };
     let conflicts: Vec<_> = place.conflicts.iter().map(ToString::to_string).collect();

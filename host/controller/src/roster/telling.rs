@@ -10,25 +10,35 @@ use super::{Phase, Roster, WRITE_AGAIN};
 use crate::api_error::ApiError;
 
 impl Roster {
-    /// Writes every status that says something new.
+    /// Writes every status that says something new, and tells the metrics and whoever misses a backend type.
     pub(super) fn review(&mut self) {
         if matches!(self.phase, Phase::Listing { .. }) {
             return;
         }
         let now = Timestamp::now();
+        self.reasons.values_mut().for_each(|count| *count = 0);
         for (name, entry) in &self.entries {
-            if self.writing.is_busy(name) {
-                continue;
-            }
             let place = Place {
                 types: self.live.served_by(name),
                 conflicts: self.live.conflicts(name),
             };
             let next = status(entry, &place, now);
-            if next != entry.shown && entry.sent.as_ref() != Some(&next) {
+            if let Some(ready) = next.ready() {
+                *self.reasons.entry(ready.reason.clone()).or_default() += 1;
+            }
+            let is_new = next != entry.shown && entry.sent.as_ref() != Some(&next);
+            if is_new && !self.writing.is_busy(name) {
                 self.writing.begin(name, &entry.uid, next);
             }
         }
+        for (reason, count) in &self.reasons {
+            self.metrics.plugins.with_label_values(&[reason]).set(*count);
+        }
+        let absent = self
+            .entries
+            .iter()
+            .filter_map(|(name, entry)| Some((name.clone(), entry.absence()?)));
+        self.live.lacks(absent.collect());
     }
 
     pub(super) fn written(&mut self, written: Written) {
@@ -48,8 +58,8 @@ impl Roster {
                 entry.sent = Some(status.clone());
                 self.tell(&name, &uid, &before, &status);
             }
-            // Its deletion, or its successor, is on the way.
-            Err(ApiError::NotFound | ApiError::Conflict) => {}
+            // Its deletion, or its successor, is on the way. Until the watch shows it there is nothing to write.
+            Err(ApiError::NotFound | ApiError::Conflict) => self.writing.pause(&name, Instant::now() + WRITE_AGAIN),
             Err(error) => {
                 if !std::mem::replace(&mut self.status_failing, true) {
                     tracing::warn!(plugin = &*name, %error, "the status of a BackendPlugin cannot be written; trying again every {} s", WRITE_AGAIN.as_secs());

@@ -10,11 +10,13 @@ use keyhole_plugins::{Backend, BuiltIn, Conflict, Grant, Precedence, Rules};
 use keyhole_sandbox::{BackendType, CredentialWant, Description};
 use serde_json::{Map, Value as Json, json};
 
-use super::entry::Outcome;
+use super::entry::{Change, Outcome};
 use super::reason::Retry;
 use super::status::{Place, status};
 use super::*;
 use crate::plan::fixture::Table;
+
+mod regrant;
 
 fn around() -> Surroundings {
     Surroundings {
@@ -75,6 +77,11 @@ fn plugin(digest: &str) -> LivePlugin {
     let backend = Arc::new(Table::default()) as Arc<dyn Backend>;
     let plugin = LivePlugin::new(id, &description, Rules::default(), backend).unwrap();
     plugin.built_against(Some("0.1.0".into()))
+}
+
+/// Takes over another spec.
+fn update(entry: &mut Entry, spec: Json, now: Instant) -> Change {
+    entry.update("store", object(entry.generation + 1, spec), &around(), now)
 }
 
 fn serving() -> Place {
@@ -150,16 +157,27 @@ fn what_was_loaded_before_serves_on_when_a_newer_version_is_broken() {
 }
 
 #[test]
+fn a_plugin_is_absent_when_it_is_broken_and_nothing_of_it_serves() {
+    let mut entry = entry(file(json!({})));
+    assert_eq!(entry.absence(), None, "not known yet");
+    entry.failed(Found::default(), problem(Retry::Slowly), Instant::now(), 0.5);
+    assert_eq!(entry.absence(), Some("NotAPlugin"));
+    entry.loaded(Found::default(), &plugin("sha256:1"));
+    assert_eq!(entry.absence(), None);
+    entry.failed(Found::default(), problem(Retry::Slowly), Instant::now(), 0.5);
+    assert_eq!(entry.absence(), None, "the last good one serves");
+}
+
+#[test]
 fn the_same_file_under_the_same_spec_is_not_installed_again() {
     let mut entry = entry(file(json!({})));
     assert!(entry.loaded(Found::default(), &plugin("sha256:1")));
     assert!(!entry.loaded(Found::default(), &plugin("sha256:1")));
     assert!(entry.loaded(Found::default(), &plugin("sha256:2")));
-    assert!(
-        !entry.update("store", object(2, file(json!({}))), &around()),
-        "nothing but the generation"
-    );
-    assert!(entry.update("store", object(3, file(json!({"a": 1}))), &around()));
+    let generation = update(&mut entry, file(json!({})), Instant::now());
+    assert_eq!(generation, Change::Nothing, "nothing but the generation");
+    let settings = update(&mut entry, file(json!({"a": 1})), Instant::now());
+    assert_eq!(settings, Change::Everything);
     assert_eq!(entry.outcome, Outcome::Loading);
     assert!(entry.loaded(Found::default(), &plugin("sha256:2")), "other settings");
 }
@@ -174,7 +192,8 @@ fn a_wrong_spec_is_not_loaded_and_says_why_at_once() {
         message,
         "spec.source: there is none; set one of builtin, oci, configMap and file"
     );
-    assert!(entry.update("store", object(2, file(json!({}))), &around()));
+    let mended = update(&mut entry, file(json!({})), Instant::now());
+    assert_eq!(mended, Change::Everything);
     assert!(entry.load().is_some());
 }
 

@@ -1,7 +1,7 @@
 //! A cluster with a host that has a plugin folder, and plugins that are what a case asks for.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use keyhole_test_aws::{FakeAws, FakeConfig};
 use keyhole_test_harness::{ControlPlane, Host, HostConfig, Installed, Manifest, Scratch, eventually};
@@ -12,11 +12,10 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::case::{Case, PATIENCE, ready, unique};
-use crate::search;
-use crate::world::{INTERVAL, REGION, World, alone};
+use crate::world::{INTERVAL, REGION, World, alone, run};
 
 pub struct Bench {
-    pub world: World,
+    pub world: Arc<World>,
     config: HostConfig,
     folder: Scratch,
 }
@@ -27,51 +26,49 @@ static BENCH: OnceCell<Bench> = OnceCell::const_new();
 pub fn plugin_case(test: impl AsyncFnOnce(&Case, &'static Bench)) {
     alone(async || {
         let bench = BENCH.get_or_init(async || Bench::start(Manifest::Install).await).await;
-        run(bench, test).await;
+        let case = Case::open(&bench.world, None).await;
+        run(case, async |case| test(case, bench).await).await;
     });
 }
 
-/// Runs a case in a cluster of its own. It is leaked: a case wants its world for ever.
-pub fn lonely_plugin_case(manifest: Manifest, test: impl AsyncFnOnce(&Case, &'static Bench)) {
+/// Runs a case in a cluster of its own.
+pub fn lonely_plugin_case(manifest: Manifest, test: impl AsyncFnOnce(&Case, &Bench)) {
     alone(async || {
-        let bench = Box::leak(Box::new(Bench::start(manifest).await));
-        run(bench, test).await;
+        let bench = Bench::start(manifest).await;
+        let case = Case::open(&bench.world, None).await;
+        run(case, async |case| test(case, &bench).await).await;
     });
-}
-
-async fn run(bench: &'static Bench, test: impl AsyncFnOnce(&Case, &'static Bench)) {
-    let case = Case::open(&bench.world, None).await;
-    test(&case, bench).await;
-    search::nothing_leaked(&bench.world).await;
 }
 
 impl Bench {
     pub async fn start(manifest: Manifest) -> Self {
-        Self::start_with(ControlPlane::start().await.unwrap(), manifest, &[]).await
+        Self::start_with(manifest, |config| config).await
     }
 
-    /// The same in this cluster, with these namespaces watched; all, if there are none.
-    pub async fn start_with(plane: ControlPlane, manifest: Manifest, namespaces: &[&str]) -> Self {
+    /// The same with a host that is configured like this.
+    pub async fn start_with(manifest: Manifest, change: impl FnOnce(HostConfig) -> HostConfig) -> Self {
+        let plane = ControlPlane::start().await.unwrap();
         let installed = plane.install(manifest).await.unwrap();
-        Self::start_in(plane, installed, namespaces).await
+        Self::start_in(plane, installed, change).await
     }
 
-    /// The same in a cluster where that was done already.
-    pub async fn start_in(plane: ControlPlane, installed: Installed, namespaces: &[&str]) -> Self {
+    /// The same in a cluster where Keyhole was installed already.
+    pub async fn start_in(
+        plane: ControlPlane,
+        installed: Installed,
+        change: impl FnOnce(HostConfig) -> HostConfig,
+    ) -> Self {
         let aws = FakeAws::start(FakeConfig::default()).unwrap();
         let folder = Scratch::new("plugins").unwrap();
-        let config = config(&installed, &aws, &folder, namespaces);
+        let config = HostConfig::new(&installed.kubeconfig)
+            .aws(&aws, REGION)
+            .interval(INTERVAL)
+            .env("KEYHOLE_PLUGIN_DIR", folder.path().display().to_string())
+            .env("KEYHOLE_NAMESPACE", &installed.namespace);
+        let config = change(config);
         let host = Host::start(config.clone()).await.unwrap();
         Self {
-            world: World {
-                plane,
-                installed,
-                aws,
-                host,
-                values: Default::default(),
-                other_logs: Default::default(),
-                moto: OnceCell::new(),
-            },
+            world: Arc::new(World::of(plane, installed, aws, host)),
             config,
             folder,
         }
@@ -87,6 +84,11 @@ impl Bench {
         let begun = self.folder.join(&format!(".{name}.begun"));
         std::fs::write(&begun, bytes).unwrap();
         std::fs::rename(begun, self.folder.join(name)).unwrap();
+    }
+
+    /// Takes a file out of the plugin folder.
+    pub fn remove(&self, name: &str) {
+        std::fs::remove_file(self.folder.join(name)).unwrap();
     }
 
     pub fn plugins(&self) -> Api<DynamicObject> {
@@ -144,22 +146,22 @@ impl Bench {
         .await
     }
 
+    /// Waits until the host counts so many BackendPlugins for these reasons.
+    pub async fn expect_counted(&self, reasons: &[(&str, f64)]) {
+        let what = format!("BackendPlugins to be counted as {reasons:?}");
+        let found = eventually(PATIENCE, &what, async || {
+            let metrics = self.world.host.metrics().await.map_err(|error| error.to_string())?;
+            let counted = |reason| metrics.sum("keyhole_backend_plugins", &[("reason", reason)]);
+            let counts: Vec<_> = reasons.iter().map(|(reason, _)| (*reason, counted(reason))).collect();
+            (counts == reasons).then_some(()).ok_or_else(|| format!("{counts:?}"))
+        });
+        found.await.unwrap_or_else(|error| panic!("{error:#}"));
+    }
+
     /// How often the host has called a plugin.
     pub async fn calls(&self, plugin: &str) -> f64 {
         let metrics = self.world.host.metrics().await.unwrap();
         metrics.sum("keyhole_plugin_calls_total", &[("plugin", plugin)])
-    }
-}
-
-fn config(installed: &Installed, aws: &FakeAws, folder: &Scratch, namespaces: &[&str]) -> HostConfig {
-    let config = HostConfig::new(&installed.kubeconfig)
-        .aws(aws, REGION)
-        .interval(INTERVAL)
-        .env("KEYHOLE_PLUGIN_DIR", folder.path().display().to_string())
-        .env("KEYHOLE_NAMESPACE", &installed.namespace);
-    match namespaces {
-        [] => config,
-        some => config.namespaces(some),
     }
 }
 

@@ -36,7 +36,7 @@ fn hosts_that_are_wanted_and_not_granted_are_told_and_do_not_stop_the_plugin() {
 }
 
 /// Installs the hostile plugin under this grant, and has it do something for an object.
-async fn does(case: &Case, bench: &Bench, name: &str, grant: Value, habit: Value) {
+pub async fn does(case: &Case, bench: &Bench, name: &str, grant: Value, habit: Value) {
     let mut spec = from_file(name);
     spec["backendTypes"] = json!(["hostile"]);
     spec["grant"] = grant;

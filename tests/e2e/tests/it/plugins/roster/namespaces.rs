@@ -39,10 +39,11 @@ fn only_selected_namespaces_are_served_and_changes_of_labels_are_followed() {
 
         label(case, None).await;
         case.expect_error("app", "NotPermitted", &[&text]).await;
+        let before = bench.expect_serving(&name).await["digest"].clone();
         bench.write(&name, &says(&second));
         bench
             .expect(&name, "serve another file", |status| {
-                status["digest"] == status["servingDigest"]
+                status["digest"] != before && status["digest"] == status["servingDigest"]
             })
             .await;
         case.expect_data("app", &[("value", &format!("{first} plain k"))]).await;

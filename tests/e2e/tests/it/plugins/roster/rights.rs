@@ -22,7 +22,8 @@ fn an_operator_for_some_namespaces_takes_plugins_from_config_maps_of_its_own() {
             let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
             namespaces.create(&PostParams::default(), &namespace).await.unwrap();
         }
-        let bench = Bench::start_with(plane, Manifest::InstallNamespaces, &["team-a", "team-b"]).await;
+        let installed = plane.install(Manifest::InstallNamespaces).await.unwrap();
+        let bench = Bench::start_in(plane, installed, |config| config.namespaces(&["team-a", "team-b"])).await;
         let client = bench.world.plane.admin();
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &bench.world.installed.namespace);
         let map = ConfigMap {
@@ -46,7 +47,6 @@ fn an_operator_for_some_namespaces_takes_plugins_from_config_maps_of_its_own() {
             .create(&PostParams::default(), &external_secret("app", spec))
             .await
             .unwrap();
-        let bench = Box::leak(Box::new(bench));
         let case = Case::of(&bench.world, "team-a");
         case.expect_data("app", &[("value", "hello plain k")]).await;
         let log = bench.world.host.log();
@@ -71,7 +71,7 @@ fn without_the_definition_the_built_in_plugins_serve_and_it_is_found_when_it_com
         .await
         .unwrap();
 
-        let bench = Box::leak(Box::new(Bench::start_in(plane, installed, &[]).await));
+        let bench = Bench::start_in(plane, installed, |config| config).await;
         let case = Case::open(&bench.world, None).await;
         let key = case.set("db", unique("no-definition"));
         case.create("app", json!([{"key": key, "name": "value"}])).await;

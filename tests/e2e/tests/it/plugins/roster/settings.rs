@@ -23,6 +23,7 @@ fn changed_settings_refresh_the_objects_of_that_plugin_and_no_others() {
             bench.expect_serving(name).await;
             create(case, name, name).await;
             case.expect_data(name, &[("value", &format!("{says} {early} k"))]).await;
+            case.expect_success(name).await;
         }
         // An object may set what the schema opens to it.
         let own = json!({"backendType": mine, "refreshInterval": "1h", "config": {"greeting": "own"}, "data": [{"key": "k", "name": "value"}]});

@@ -1,6 +1,6 @@
 //! The start of a host in a cluster that has plugins already.
 
-use keyhole_test_harness::{Host, Manifest};
+use keyhole_test_harness::{Host, Manifest, eventually};
 use serde_json::json;
 
 use super::bench::{create, from_file, lonely_plugin_case, obliging, word};
@@ -27,11 +27,14 @@ fn after_a_restart_no_object_says_that_its_plugin_is_missing() {
         assert_eq!(after[0]["lastTransitionTime"], before[0]["lastTransitionTime"]);
         let log = host.log();
         assert!(!log.contains("NoPlugin") && !log.contains("no plugin serves"), "{log}");
-        assert_ne!(
-            bench.plugins().get("steady").await.unwrap().metadata.resource_version,
-            told,
-            "the new file is told"
-        );
+        eventually(PATIENCE, "the new file to be told", async || {
+            let plugin = bench.plugins().get("steady").await.map_err(|error| error.to_string())?;
+            (plugin.metadata.resource_version != told)
+                .then_some(())
+                .ok_or_else(|| "as before".to_owned())
+        })
+        .await
+        .unwrap();
         host.sigterm_and_wait(PATIENCE).await.unwrap();
         case.keep_log(host.log());
     });
@@ -46,13 +49,18 @@ fn a_plugin_that_cannot_be_loaded_at_the_start_holds_up_only_its_own_objects() {
         case.create("aws", json!([{"key": key, "name": "value"}])).await;
         create(case, "app", "absent").await;
         case.expect_success("aws").await;
-        case.expect_error("app", "NoPlugin", &["no plugin serves backendType \"absent\""])
-            .await;
+        let words = [
+            "no plugin serves backendType \"absent\"",
+            "BackendPlugins that do not serve: absent (SourceNotFound)",
+        ];
+        case.expect_error("app", "NoPlugin", &words).await;
+        bench.expect_counted(&[("SourceNotFound", 1.0)]).await;
         let mut host = Host::start(bench.host_config()).await.unwrap();
         case.create("more", json!([{"key": key, "name": "value"}])).await;
         case.expect_success("more").await;
         bench.write("absent", &obliging(&json!({"types": ["absent"]})));
         case.expect_success("app").await;
+        bench.expect_counted(&[("SourceNotFound", 0.0), ("Serving", 1.0)]).await;
         host.sigterm_and_wait(PATIENCE).await.unwrap();
         case.keep_log(host.log());
     });
