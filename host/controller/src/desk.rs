@@ -21,7 +21,7 @@ use crate::controller::ControllerError;
 use crate::index::{Index, Seen, Step};
 use crate::metrics::Metrics;
 use crate::permission::Expressions;
-use crate::plan::{Defaults, ObjectKey, plan_object};
+use crate::plan::{Defaults, ObjectKey, Planned, plan_object};
 use crate::planner::{Cause, Delivered, Delivery, PlannerHandle};
 use crate::report::events::Events;
 use crate::report::{Attempt, Reporter};
@@ -40,8 +40,6 @@ use worker::{Finished, Work};
 
 /// Objects that may wait for a writer before no more changes are taken in.
 const BACKLOG: usize = 1024;
-/// Before a status that could not be written is tried again.
-const REPORT_AGAIN: Duration = Duration::from_secs(10);
 /// What the list of plugins is called among those that are waited for.
 pub(crate) const PLUGINS: &str = "backendplugins";
 /// Between two counts of all objects for the metrics.
@@ -171,8 +169,8 @@ impl Desk {
 
     async fn changed(&mut self, change: Change) {
         let steps = match change {
-            Change::Object { object, listed } => self.object(&object, listed, false),
-            Change::Again(object) => self.object(&object, false, true),
+            Change::Object { object, listed } => self.object(&object, listed),
+            Change::Again(object) => self.object_again(&object),
             Change::ObjectGone(key) => self.index.delete(&key),
             Change::ObjectsListed(listed) => {
                 let steps = self.index.listed(listed.namespace.as_deref(), &listed.keys);
@@ -225,7 +223,7 @@ impl Desk {
         self.index.start()
     }
 
-    fn object(&mut self, object: &ExternalSecret, listed: bool, again: bool) -> Vec<Step> {
+    fn object(&mut self, object: &ExternalSecret, listed: bool) -> Vec<Step> {
         let Some(seen) = Seen::new(object) else {
             return Vec::new();
         };
@@ -233,12 +231,28 @@ impl Desk {
         if object.controller_id() != self.instance_id.as_deref() {
             return self.index.delete(&seen.key);
         }
-        let wanted = again || self.index.wants_plan(&seen.key, &seen.shown.uid, seen.generation);
-        let planned = wanted.then(|| match plan_object(object, &self.live, &self.defaults) {
+        let wanted = self.index.wants_plan(&seen.key, &seen.shown.uid, seen.generation);
+        let planned = wanted.then(|| self.plan(object));
+        self.index.apply(seen, planned, listed)
+    }
+
+    /// An object of a list that was asked for because the plugins changed. The list may be older than what the
+    /// watches showed meanwhile, so it says nothing but what the object asks for.
+    fn object_again(&mut self, object: &ExternalSecret) -> Vec<Step> {
+        match Seen::new(object) {
+            Some(seen) if !self.index.wants_plan(&seen.key, &seen.shown.uid, seen.generation) => {
+                let planned = self.plan(object);
+                self.index.plan_again(&seen.key, planned)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn plan(&self, object: &ExternalSecret) -> Planned {
+        match plan_object(object, &self.live, &self.defaults) {
             Err(failures) if self.waits_for_plugin(&failures) => Err(Vec::new()),
             planned => planned,
-        });
-        self.index.apply(seen, planned, listed)
+        }
     }
 
     /// Whether the plugin that is missing may be one that is being loaded. Then the object is planned again later.
@@ -327,7 +341,8 @@ impl Desk {
     fn is_current(&self, key: &ObjectKey, work: &Work) -> bool {
         match work {
             Work::Sync(delivery) => self.index.accepts(&delivery.plan),
-            Work::Report(attempt) | Work::ReportAgain(attempt) => self.index.is_at(key, attempt.generation),
+            Work::Report(attempt) => self.index.is_unserved(key, attempt.generation),
+            Work::ReportAgain(attempt) => self.index.is_latest(key, attempt),
             Work::Check | Work::Heartbeat(_) => true,
         }
     }
@@ -389,17 +404,20 @@ impl Desk {
         if let Some(done) = done {
             let _stopped = self.planner.done(done).await;
         }
-        if let Some(outcome) = outcome {
+        // Of one that went meanwhile nothing is told: nobody would take its series back.
+        if let Some(outcome) = outcome.filter(|_| self.index.knows(&key, &uid)) {
             self.tell(&key, &uid, view.last_reason, &view.backend_type, &outcome);
         }
         match status_error {
             Some(error) => {
                 if !std::mem::replace(&mut self.state.status_failing, true) {
-                    tracing::warn!(object = %key, %error, "a status cannot be written; trying again every {} s", REPORT_AGAIN.as_secs());
+                    tracing::warn!(object = %key, %error, "a status cannot be written; trying again, with growing pauses");
                 }
-                self.state
-                    .timers
-                    .set(Instant::now() + REPORT_AGAIN, Timer::Report(key.clone()));
+                if let Some(pause) = self.index.report_again_after(&key) {
+                    self.state
+                        .timers
+                        .set(Instant::now() + pause, Timer::Report(key.clone()));
+                }
             }
             None => self.state.status_failing &= !wrote_status,
         }

@@ -95,6 +95,16 @@ enum Plan {
     None(Vec<Failure>),
 }
 
+/// What became of an object.
+struct Change {
+    plan: Plan,
+    /// A sync is asked for by annotation.
+    forced: bool,
+    is_new: bool,
+    /// It was not to be served before.
+    was_blocked: bool,
+}
+
 impl Index {
     /// An empty index. `watches_secrets` says whether Secrets will be told of.
     #[must_use]
@@ -116,8 +126,9 @@ impl Index {
             .is_none_or(|object| &*object.shown.uid != uid || object.generation != generation)
     }
 
-    /// An object was created or changed. `planned` is given if [`Self::wants_plan`] said so, or if plans
-    /// have to be made anew; an error without any failure says that the plugin is still to come. `listed` says that it comes from a list, which overrules what was known.
+    /// An object was created or changed. `planned` is given if [`Self::wants_plan`] said so; an error without
+    /// any failure says that the plugin is still to come. `listed` says that it comes from a list, which overrules
+    /// what was known.
     pub fn apply(&mut self, seen: Seen, planned: Option<Planned>, listed: bool) -> Vec<Step> {
         let mut steps = Vec::new();
         let key = seen.key.clone();
@@ -134,53 +145,73 @@ impl Index {
         let is_new = !self.objects.contains_key(&key);
         let object = self.objects.entry(key.clone()).or_insert_with(|| Object::new(&seen));
         let forced = object.update(seen);
-        let change = object.replan(planned);
+        let plan = object.replan(planned);
+        let change = Change {
+            plan,
+            forced,
+            is_new,
+            was_blocked,
+        };
+        steps.extend(self.follow(&key, change));
+        steps
+    }
+
+    /// The plugins changed, and `planned` is what became of the object's plan, for the generation that is known
+    /// here: of all others the plan was made anew already, or will be when a watch shows them.
+    pub fn plan_again(&mut self, key: &ObjectKey, planned: Planned) -> Vec<Step> {
+        let was_blocked = self.is_blocked(key);
+        let Some(object) = self.objects.get_mut(key) else {
+            return Vec::new();
+        };
+        let change = Change {
+            plan: object.replan(Some(planned)),
+            forced: false,
+            is_new: false,
+            was_blocked,
+        };
+        self.follow(key, change)
+    }
+
+    /// What follows from a change of an object.
+    fn follow(&mut self, key: &ObjectKey, change: Change) -> Vec<Step> {
+        let blocked = self.is_blocked(key);
+        let Some(object) = self.objects.get_mut(key) else {
+            return Vec::new();
+        };
         if !self.started {
-            if let Plan::None(failures) = change {
+            if let Plan::None(failures) = change.plan {
                 object.unplanned = failures;
             }
-            return steps;
+            return Vec::new();
         }
-        if self.is_blocked(&key) {
-            if !was_blocked && let Some(object) = self.objects.get_mut(&key) {
-                steps.extend(object.forget(&key));
-            }
-            return steps;
+        if blocked {
+            return object.forget(key).filter(|_| !change.was_blocked).into_iter().collect();
         }
-        let Some(object) = self.objects.get_mut(&key) else {
-            return steps;
-        };
-        match change {
+        match change.plan {
             // Its plugin is still to come.
-            Plan::None(failures) if failures.is_empty() => steps.extend(object.hold_back(&key)),
+            Plan::None(failures) if failures.is_empty() => object.hold_back(key).into_iter().collect(),
             Plan::None(failures) => {
-                object.take_refresh();
-                steps.extend(object.forget(&key));
-                steps.push(Step::Report(key, failures));
+                let forget = object.forget(key);
+                forget.into_iter().chain([object.report(key, failures)]).collect()
             }
             Plan::Other { same_claims: true } if object.permit == Permit::Granted => {
-                steps.extend(object.submit(Cause::Edit));
+                object.submit(Cause::Edit).into_iter().collect()
             }
             Plan::Other { .. } => {
-                let then = if is_new || object.is_untried() {
+                let then = if change.is_new || object.is_untried() {
                     Then::First
                 } else {
                     Then::Edit
                 };
-                steps.extend(self.decide(&key, then));
+                self.decide(key, then)
             }
-            Plan::Same if forced => match &object.permit {
-                Permit::Granted => steps.extend(object.submit(Cause::Forced)),
-                Permit::Denied(failure) => {
-                    let failures = vec![failure.clone()];
-                    object.take_refresh();
-                    steps.push(Step::Report(key, failures));
-                }
-                Permit::Held { .. } => {}
+            Plan::Same if change.forced => match object.permit.clone() {
+                Permit::Granted => object.submit(Cause::Forced).into_iter().collect(),
+                Permit::Denied(failure) => vec![object.report(key, vec![failure])],
+                Permit::Held { .. } => Vec::new(),
             },
-            Plan::Same => {}
+            Plan::Same => Vec::new(),
         }
-        steps
     }
 
     /// The object is gone, or is another instance's now.
@@ -220,6 +251,14 @@ impl Index {
         let gone = self
             .secrets
             .listed(namespace, keys, |key| self.objects.contains_key(key));
+        for key in &gone {
+            // It may have gone after our last write of it, which no watch showed.
+            if let Some(object) = self.objects.get_mut(key)
+                && object.held.as_ref().is_some_and(Held::is_shown)
+            {
+                object.held = None;
+            }
+        }
         for key in keys {
             if let Some(object) = self.objects.get_mut(key)
                 && self.secrets.is_older_than(key, object.held.as_ref())
@@ -244,9 +283,8 @@ impl Index {
             if object.plan.is_some() {
                 steps.extend(self.decide(&key, Then::First));
             } else if !object.unplanned.is_empty() {
-                object.take_refresh();
                 let failures = std::mem::take(&mut object.unplanned);
-                steps.push(Step::Report(key, failures));
+                steps.push(object.report(&key, failures));
             }
         }
         steps
@@ -302,12 +340,27 @@ impl Index {
         !self.is_blocked(&plan.key) && self.objects.get(&plan.key).is_some_and(current)
     }
 
-    /// Whether the object is there, at this generation.
+    /// Whether the reason why an object cannot be served still stands, which was found at this generation.
     #[must_use]
-    pub fn is_at(&self, key: &ObjectKey, generation: i64) -> bool {
+    pub fn is_unserved(&self, key: &ObjectKey, generation: i64) -> bool {
+        let unserved = |object: &Object| object.plan.is_none() || matches!(object.permit, Permit::Denied(_));
         self.objects
             .get(key)
-            .is_some_and(|object| object.generation == generation)
+            .is_some_and(|object| object.generation == generation && unserved(object))
+    }
+
+    /// Whether this is what came last of the object, and still about it.
+    #[must_use]
+    pub fn is_latest(&self, key: &ObjectKey, attempt: &Attempt) -> bool {
+        self.objects
+            .get(key)
+            .is_some_and(|object| object.generation == attempt.generation && object.last_attempt == Some(attempt.at))
+    }
+
+    /// Whether it is still this very object.
+    #[must_use]
+    pub fn knows(&self, key: &ObjectKey, uid: &str) -> bool {
+        self.objects.get(key).is_some_and(|object| &*object.shown.uid == uid)
     }
 
     /// What a writer has to know of the object.
@@ -344,9 +397,17 @@ impl Index {
             .filter(|at| object.shown.status.last_sync.is_none_or(|shown| shown < *at))
     }
 
+    /// How long to wait before the status of an object is written again that could not be written. `None` if
+    /// somebody waits already.
+    pub fn report_again_after(&mut self, key: &ObjectKey) -> Option<Duration> {
+        self.objects.get_mut(key)?.report_again_after()
+    }
+
     /// The result that could not be shown on the object, for another try.
     pub fn take_unreported(&mut self, key: &ObjectKey) -> Option<Attempt> {
-        self.objects.get_mut(key)?.unreported.take()
+        let object = self.objects.get_mut(key)?;
+        object.report_timer = false;
+        object.unreported.take()
     }
 
     /// What is worth telling about the repair that was just made.
@@ -360,7 +421,14 @@ impl Index {
         for object in self.objects.values() {
             *reasons.entry(object.last_reason().label()).or_default() += 1;
         }
-        let is_refreshed = |object: &&Object| object.permitted().is_some_and(|plan| plan.interval.is_some());
+        // One that is held waits for us, and not for somebody who would have to permit it.
+        let is_refreshed = |object: &&Object| {
+            let plan = object
+                .plan
+                .as_ref()
+                .filter(|_| !matches!(object.permit, Permit::Denied(_)));
+            plan.is_some_and(|plan| plan.interval.is_some())
+        };
         let served = self.objects.values().filter(is_refreshed);
         let oldest = served
             .filter_map(|object| object.last_attempt.or(object.shown.status.last_sync))

@@ -76,6 +76,8 @@ pub struct Metrics {
     pub rate: GaugeVec,
     /// Stores by `plugin` and state of their `breaker`.
     pub stores: IntGaugeVec,
+    /// BackendPlugins by the `reason` of their Ready condition.
+    pub plugins: IntGaugeVec,
     /// State of the planner, by `what`.
     pub planner: IntGaugeVec,
     /// KES's series.
@@ -115,6 +117,7 @@ impl Metrics {
             throttled: register(registry, counters(&table::THROTTLED)?)?,
             rate: register(registry, GaugeVec::new(opts(&table::RATE), table::RATE.labels)?)?,
             stores: register(registry, gauges(&table::STORES)?)?,
+            plugins: register(registry, gauges(&table::PLUGINS)?)?,
             planner: register(registry, gauges(&table::PLANNER)?)?,
             series,
         })
@@ -252,6 +255,7 @@ mod tests {
         metrics.batch.with_label_values(&["p"]).observe(1.0);
         metrics.joined.with_label_values(&["p"]).inc();
         metrics.throttled.with_label_values(&["p"]).inc();
+        metrics.plugins.with_label_values(&["Serving"]).set(1);
         metrics.planner_is(Gauges::default());
         metrics.stores_are(&[store("p", 1.0, BreakerState::Closed)]);
         let registered: BTreeSet<_> = registry

@@ -117,6 +117,8 @@ pub struct Submit {
     /// For each item the version that the object already has, if it can do without the value. The
     /// planner remembers versions between refreshes by itself; this is for what it cannot know.
     pub known: Option<Vec<Option<Arc<str>>>>,
+    /// The refresh annotation that is taken care of by what is fetched from now on.
+    pub refresh: Option<Arc<str>>,
 }
 
 impl Submit {
@@ -128,6 +130,7 @@ impl Submit {
             cause,
             last_sync: None,
             known: None,
+            refresh: None,
         }
     }
 }
@@ -141,6 +144,8 @@ pub struct Delivery {
     pub cause: Cause,
     /// The result.
     pub result: Delivered,
+    /// The refresh annotation that was known when the fetch began.
+    pub refresh: Option<Arc<str>>,
     pass: PassId,
 }
 

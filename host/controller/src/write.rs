@@ -283,6 +283,14 @@ impl Writer {
                     }
                 },
                 Decision::Wait(failure) | Decision::Refuse(failure) => return failed(failure),
+                // Who deletes an object and keeps its Secret has its owner taken from the Secret: so that is given back
+                // only if the object is still there.
+                Decision::Replace(_)
+                    if !decide::is_controlled_by(&existing.metadata, &desired.uid)
+                        && !self.is_wanted(key, &desired.uid).await =>
+                {
+                    return Synced::Skipped;
+                }
                 Decision::Replace(replacement) => match self.cluster.replace(key, &replacement).await {
                     Ok(version) => {
                         return right(held(&version, Standing::Ours), Some(Wrote::Replaced(other(&existing))));
@@ -362,7 +370,7 @@ fn refusal(verb: &str, key: &ObjectKey, error: &ApiError, data: Option<&BTreeMap
         ApiError::Invalid(_) if text.contains("field is immutable") => {
             failure(Reason::TargetImmutable).remedy("delete the Secret and it is created anew")
         }
-        ApiError::Forbidden(_) if text.contains("cannot") => failure(Reason::WriteRefused)
+        ApiError::Forbidden(_) if text.contains("resource \"secrets\"") => failure(Reason::WriteRefused)
             .remedy("allow the operator's service account to get, create and update secrets in this namespace"),
         _ => failure(Reason::WriteRefused),
     }
@@ -406,5 +414,9 @@ mod tests {
             "User \"x\" cannot update resource \"secrets\"".to_owned(),
         ));
         assert!(rbac.remedy.is_some());
+        let webhook = refused(&ApiError::Forbidden(
+            "admission webhook: it cannot be changed".to_owned(),
+        ));
+        assert!(webhook.remedy.is_none(), "no right of ours is missing");
     }
 }

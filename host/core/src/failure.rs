@@ -93,30 +93,100 @@ impl Reason {
         Self::PluginFailed,
     ];
 
-    /// Name in the condition, metric label, and retry class: the table itself.
-    const fn row(self) -> (&'static str, &'static str, Retry) {
+    /// Name in the condition, metric label, retry class, and meaning: the table itself.
+    const fn row(self) -> (&'static str, &'static str, Retry, &'static str) {
         use Retry::{Backoff, Interval, OnChange};
         match self {
-            Self::Synced => ("Synced", "synced", Interval),
-            Self::Pending => ("Pending", "pending", Backoff),
-            Self::InvalidSpec => ("InvalidSpec", "invalid_spec", OnChange),
-            Self::NoPlugin => ("NoPlugin", "no_plugin", OnChange),
-            Self::NotPermitted => ("NotPermitted", "not_permitted", OnChange),
-            Self::NotFound => ("NotFound", "not_found", Backoff),
-            Self::AccessDenied => ("AccessDenied", "access_denied", Backoff),
-            Self::Unauthenticated => ("Unauthenticated", "unauthenticated", Backoff),
-            Self::Throttled => ("Throttled", "throttled", Backoff),
-            Self::Unavailable => ("Unavailable", "unavailable", Backoff),
-            Self::InvalidValue => ("InvalidValue", "invalid_value", Interval),
-            Self::TemplateFailed => ("TemplateFailed", "template_failed", Interval),
-            Self::TooLarge => ("TooLarge", "too_large", Interval),
-            Self::TargetConflict => ("TargetConflict", "target_conflict", Interval),
-            Self::TargetMissing => ("TargetMissing", "target_missing", Interval),
-            Self::TargetImmutable => ("TargetImmutable", "target_immutable", Interval),
-            Self::WriteRefused => ("WriteRefused", "write_refused", Backoff),
-            Self::EgressDenied => ("EgressDenied", "egress_denied", Interval),
-            Self::SandboxLimit => ("SandboxLimit", "sandbox_limit", Backoff),
-            Self::PluginFailed => ("PluginFailed", "plugin_failed", Backoff),
+            Self::Synced => ("Synced", "synced", Interval, "the Secret is what the object asks for"),
+            Self::Pending => ("Pending", "pending", Backoff, "not attempted yet"),
+            Self::InvalidSpec => (
+                "InvalidSpec",
+                "invalid_spec",
+                OnChange,
+                "the object cannot be served as written",
+            ),
+            Self::NoPlugin => ("NoPlugin", "no_plugin", OnChange, "no plugin serves the backend type"),
+            Self::NotPermitted => (
+                "NotPermitted",
+                "not_permitted",
+                OnChange,
+                "the namespace does not permit what the object asks for",
+            ),
+            Self::NotFound => ("NotFound", "not_found", Backoff, "the store has no such entry"),
+            Self::AccessDenied => (
+                "AccessDenied",
+                "access_denied",
+                Backoff,
+                "the store refuses this identity",
+            ),
+            Self::Unauthenticated => (
+                "Unauthenticated",
+                "unauthenticated",
+                Backoff,
+                "the store, or the host, has no valid identity",
+            ),
+            Self::Throttled => ("Throttled", "throttled", Backoff, "the store asks for fewer calls"),
+            Self::Unavailable => (
+                "Unavailable",
+                "unavailable",
+                Backoff,
+                "the store cannot be reached or cannot answer",
+            ),
+            Self::InvalidValue => (
+                "InvalidValue",
+                "invalid_value",
+                Interval,
+                "the value is not what the object says it is",
+            ),
+            Self::TemplateFailed => ("TemplateFailed", "template_failed", Interval, "a template failed"),
+            Self::TooLarge => (
+                "TooLarge",
+                "too_large",
+                Interval,
+                "too large for the store, the sandbox or a Secret",
+            ),
+            Self::TargetConflict => (
+                "TargetConflict",
+                "target_conflict",
+                Interval,
+                "a Secret of that name belongs to somebody else",
+            ),
+            Self::TargetMissing => (
+                "TargetMissing",
+                "target_missing",
+                Interval,
+                "there is no Secret to merge into",
+            ),
+            Self::TargetImmutable => (
+                "TargetImmutable",
+                "target_immutable",
+                Interval,
+                "the Secret is immutable, or its type would have to change",
+            ),
+            Self::WriteRefused => (
+                "WriteRefused",
+                "write_refused",
+                Backoff,
+                "the API server refused the write",
+            ),
+            Self::EgressDenied => (
+                "EgressDenied",
+                "egress_denied",
+                Interval,
+                "the plugin tried to reach what it was not granted",
+            ),
+            Self::SandboxLimit => (
+                "SandboxLimit",
+                "sandbox_limit",
+                Backoff,
+                "the plugin exceeded a limit of its sandbox",
+            ),
+            Self::PluginFailed => (
+                "PluginFailed",
+                "plugin_failed",
+                Backoff,
+                "the plugin crashed or broke its contract",
+            ),
         }
     }
 
@@ -124,6 +194,12 @@ impl Reason {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().0
+    }
+
+    /// What it says, for the reference.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        self.row().3
     }
 
     /// As a metric label, e.g. `not_found`.

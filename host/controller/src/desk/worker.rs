@@ -8,7 +8,7 @@ use keyhole_core::{Failure, Reason};
 use crate::api_error::ApiError;
 use crate::index::{Finish, Standing, View};
 use crate::plan::ObjectKey;
-use crate::planner::{Cause, Delivery, Done};
+use crate::planner::{Delivery, Done};
 use crate::report::{Attempt, Reported, Reporter};
 use crate::write::{Checked, Synced, Writer, Wrote};
 
@@ -134,15 +134,10 @@ impl Worker {
                 .unwrap_or_else(|| Failure::new(Reason::Pending, "not synced yet"))
         });
         finished.done = Some(delivery.done(first.map_or(Ok(()), Err)));
-        let refresh = finished
-            .view
-            .refresh
-            .clone()
-            .filter(|_| delivery.cause != Cause::Refresh);
         let attempt = Attempt {
             generation: delivery.plan.generation,
             outcome,
-            refresh,
+            refresh: delivery.refresh.clone(),
             at: Timestamp::now(),
         };
         // The values end here; what follows may take a while.
@@ -183,8 +178,9 @@ impl Worker {
         {
             Checked::Intact(held) => finished.finish.held = Some(Some(held)),
             Checked::Drifted => finished.drifted = true,
-            // Looked at again soon, since the version still differs.
+            // Looked at again, since the version still differs.
             Checked::Failed(error) => {
+                finished.finish.unreadable = true;
                 tracing::warn!(object = %finished.finish.key, %error, "a changed Secret cannot be read")
             }
         }
@@ -202,6 +198,7 @@ impl Finished {
             attempt: None,
             shown: None,
             unreported: None,
+            unreadable: false,
         };
         Self {
             finish,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use keyhole_core::schedule::LONGEST_BACKOFF;
 use keyhole_core::{Failure, Reason};
 use tokio::time::Instant;
 
@@ -14,6 +15,9 @@ use super::{Plan, Seen, Step};
 use crate::plan::{ObjectKey, ObjectPlan, Planned};
 use crate::planner::{Cause, Submit};
 use crate::report::{Attempt, Shown};
+
+/// Before a status that could not be written is tried again for the first time.
+const REPORT_AGAIN: Duration = Duration::from_secs(10);
 
 /// What is kept of an object.
 #[derive(Debug)]
@@ -44,6 +48,12 @@ pub(super) struct Object {
     pub(super) last_attempt: Option<Timestamp>,
     reason: Option<Reason>,
     pub(super) unreported: Option<Attempt>,
+    /// Somebody waits to write [`Self::unreported`] again.
+    pub(super) report_timer: bool,
+    /// Writes of the status in a row that failed.
+    unwritten: u32,
+    /// It was said in this process why the object cannot be served.
+    told: bool,
 }
 
 /// What a writer has to know of an object.
@@ -55,7 +65,7 @@ pub struct View {
     pub generation: i64,
     /// For metrics.
     pub backend_type: Arc<str>,
-    /// The refresh annotation that a submitted plan takes care of.
+    /// The refresh annotation that is taken care of.
     pub refresh: Option<Arc<str>>,
     /// What this process knows of the Secret.
     pub held: Option<Held>,
@@ -84,6 +94,8 @@ pub struct Finish {
     pub shown: Option<Shown>,
     /// A result that could not be shown on the object.
     pub unreported: Option<Attempt>,
+    /// Its changed Secret could not be read.
+    pub unreadable: bool,
 }
 
 impl Object {
@@ -108,6 +120,9 @@ impl Object {
             last_attempt: None,
             reason: None,
             unreported: None,
+            report_timer: false,
+            unwritten: 0,
+            told: false,
         }
     }
 
@@ -138,7 +153,14 @@ impl Object {
 
     /// Whether nothing came of it so far in this process, e.g. because its plugin was still to come.
     pub(super) fn is_untried(&self) -> bool {
-        self.last_attempt.is_none() && !self.submitted
+        self.last_attempt.is_none() && !self.submitted && !self.told
+    }
+
+    /// Shows on the object why it cannot be served.
+    pub(super) fn report(&mut self, key: &ObjectKey, failures: Vec<Failure>) -> Step {
+        self.take_refresh();
+        self.told = true;
+        Step::Report(key.clone(), failures)
     }
 
     /// Takes over what planning gave, if it took place.
@@ -215,6 +237,7 @@ impl Object {
         let last_sync = self.last_attempt.or(self.shown.status.last_sync);
         Some(Step::Submit(Submit {
             last_sync,
+            refresh: self.refresh_taken.clone(),
             ..Submit::new(plan, cause)
         }))
     }
@@ -242,7 +265,25 @@ impl Object {
         })
     }
 
+    /// Before another try to write the status; doubles with each that failed.
+    pub(super) fn report_again_after(&mut self) -> Option<Duration> {
+        if std::mem::replace(&mut self.report_timer, true) {
+            return None;
+        }
+        let doubled = 1_u32.checked_shl(self.unwritten).unwrap_or(u32::MAX);
+        self.unwritten = self.unwritten.saturating_add(1);
+        Some(REPORT_AGAIN.saturating_mul(doubled).min(LONGEST_BACKOFF))
+    }
+
     pub(super) fn finish(&mut self, finish: Finish) {
+        if finish.unreadable {
+            self.gate.failed();
+        } else if finish.held.is_some() {
+            self.gate.succeeded();
+        }
+        if finish.shown.is_some() {
+            self.unwritten = 0;
+        }
         if let Some(held) = finish.held {
             self.held = held;
         }

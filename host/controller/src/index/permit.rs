@@ -231,9 +231,8 @@ impl Index {
         };
         object.permit = Permit::Denied(failure.clone());
         object.unjudged = unjudged;
-        object.take_refresh();
         let again = (unjudged > 0).then(|| Step::JudgeAgain(pause(unjudged), key.clone()));
-        let report = Step::Report(key.clone(), vec![failure]);
+        let report = object.report(key, vec![failure]);
         object.forget(key).into_iter().chain([report]).chain(again).collect()
     }
 

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use keyhole_core::schedule::LONGEST_BACKOFF;
 use tokio::time::Instant;
 
 const FIRST: Duration = Duration::from_secs(1);
@@ -31,6 +32,8 @@ pub struct RepairGate {
     next: Option<Instant>,
     wait: Duration,
     streak: u32,
+    /// Looks in a row at which the Secret could not be read.
+    unread: u32,
 }
 
 impl RepairGate {
@@ -42,7 +45,19 @@ impl RepairGate {
 
     /// The Secret is looked at now, and may turn out to be as it should.
     pub fn looked(&mut self, now: Instant) {
-        self.next = Some(self.open_at(now).max(now + FIRST));
+        let doubled = 1_u32.checked_shl(self.unread).unwrap_or(u32::MAX);
+        let wait = FIRST.saturating_mul(doubled).min(LONGEST_BACKOFF);
+        self.next = Some(self.open_at(now).max(now + wait));
+    }
+
+    /// The Secret that was looked at could not be read.
+    pub fn failed(&mut self) {
+        self.unread = self.unread.saturating_add(1);
+    }
+
+    /// It was read.
+    pub fn succeeded(&mut self) {
+        self.unread = 0;
     }
 
     /// The Secret is repaired now. `interval` is the object's. Returns what is worth an event: the first
@@ -115,6 +130,24 @@ mod tests {
         gate.looked(now);
         assert_eq!(gate.open_at(now), now + FIRST);
         assert_eq!(gate.repaired(now, INTERVAL), Some(Notice::Repaired));
+    }
+
+    #[test]
+    fn looks_that_fail_come_further_apart_until_one_succeeds() {
+        let mut gate = RepairGate::default();
+        let mut now = Instant::now();
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            gate.looked(now);
+            waits.push(gate.open_at(now).duration_since(now).as_secs());
+            gate.failed();
+            now = gate.open_at(now);
+        }
+        assert_eq!(waits[..4], [1, 2, 4, 8]);
+        assert_eq!(waits.last(), Some(&LONGEST_BACKOFF.as_secs()));
+        gate.succeeded();
+        gate.looked(now);
+        assert_eq!(gate.open_at(now), now + FIRST);
     }
 
     #[test]

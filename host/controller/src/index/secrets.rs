@@ -156,7 +156,9 @@ impl Secrets {
             (Presence::Gone(version), Some(held)) => (*version > held.version).then_some(Drift::Lost),
             // Not synced by this process yet. It was right when last synced, or it waits for a Secret to go.
             (Presence::Present(_), None) => (last == Reason::Synced).then_some(Drift::Lost),
-            (Presence::Gone(_), None) => matches!(last, Reason::Synced | Reason::Pending).then_some(Drift::Lost),
+            (Presence::Gone(_), None) => {
+                matches!(last, Reason::Synced | Reason::Pending | Reason::TargetImmutable).then_some(Drift::Lost)
+            }
         }
     }
 }

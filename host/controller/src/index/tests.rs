@@ -16,6 +16,7 @@ use crate::planner::{Exchanges, Fetch, PlannedRequest};
 use crate::report::Ready;
 
 mod admission;
+mod again;
 mod limits;
 mod secrets;
 
@@ -37,6 +38,7 @@ impl Fetch for Nobody {
     fn fetch<'a>(
         &'a self,
         _: &'a GroupKey,
+        _: &'a Arc<[Arc<str>]>,
         _: u32,
         _: &'a [PlannedRequest],
         _: &'a Exchanges,
@@ -188,6 +190,7 @@ fn finish(name: &str, held: Option<Option<Held>>, reason: Option<Reason>) -> Fin
         attempt: reason.map(|reason| (reason, Timestamp::from_second(2000).unwrap())),
         shown: None,
         unreported: None,
+        unreadable: false,
     }
 }
 

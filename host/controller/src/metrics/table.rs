@@ -75,9 +75,9 @@ table! {
     EVENTS = Counter "keyhole_events_total" ["outcome"]
         "Kubernetes events by outcome (published, dropped, failed).";
     WATCH_EVENTS = Counter "keyhole_watch_events_total" ["resource"]
-        "Changes seen by the watches on externalsecrets, secrets and namespaces.";
+        "Changes seen by the watches on externalsecrets, secrets, namespaces and backendplugins.";
     WATCH_ERRORS = Counter "keyhole_watch_errors_total" ["resource"]
-        "Errors of the watches on externalsecrets, secrets and namespaces; each is followed by a reconnection.";
+        "Errors of the watches on externalsecrets, secrets, namespaces and backendplugins; each is followed by a reconnection.";
     JUDGEMENTS = Counter "keyhole_permission_judgements_total" ["engine", "verdict"]
         "Expressions of namespaces tried on a key or role, by engine (memory, regex, javascript) and verdict (match, no_match, malformed, exhausted, unavailable).";
     CALLS = Counter "keyhole_plugin_calls_total" ["plugin", "outcome"]
@@ -96,6 +96,8 @@ table! {
         "HTTP exchanges per second that a plugin's store may be asked now; of several stores, the slowest.";
     STORES = Gauge "keyhole_plugin_stores" ["plugin", "breaker"]
         "Stores that a plugin asks (region and account, or settings) by the state of their breaker: closed, open (left alone because it is down) or half_open (one call has gone to see).";
+    PLUGINS = Gauge "keyhole_backend_plugins" ["reason"]
+        "BackendPlugins by the reason of their Ready condition.";
     PLANNER = Gauge "keyhole_planner" ["what"]
         "State of the planner: objects, groups, waiting_requests, calls_in_flight, waiting_deliveries, value_bytes.";
     API_SECONDS = Histogram "keyhole_api_request_duration_seconds" ["verb"]

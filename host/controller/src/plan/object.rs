@@ -12,6 +12,9 @@ use super::claims::claims;
 use super::items::items;
 use super::{ObjectKey, ObjectPlan, PlanParts, Planned};
 
+/// Plugins that a message names which should serve and do not.
+const ABSENT_SHOWN: usize = 4;
+
 /// What the operator says about objects that do not say it themselves.
 #[derive(Clone, Debug)]
 pub struct Defaults {
@@ -119,7 +122,17 @@ fn serving(backend_type: &str, plugins: &LiveSet) -> Result<Arc<LivePlugin>, Fai
             known => known,
         };
         let message = format!("no plugin serves backendType {backend_type:?} (known: {known})");
-        Failure::new(Reason::NoPlugin, message)
+        let absent = plugins.absent();
+        let Some(first) = absent.keys().next() else {
+            return Failure::new(Reason::NoPlugin, message);
+        };
+        let shown = absent.iter().take(ABSENT_SHOWN);
+        let mut shown: Vec<_> = shown.map(|(name, reason)| format!("{name} ({reason})")).collect();
+        if absent.len() > shown.len() {
+            shown.push(format!("{} more", absent.len() - shown.len()));
+        }
+        let message = format!("{message}; BackendPlugins that do not serve: {}", shown.join(", "));
+        Failure::new(Reason::NoPlugin, message).remedy(format!("kubectl describe backendplugin {first} says why"))
     })
 }
 

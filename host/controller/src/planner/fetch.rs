@@ -1,5 +1,7 @@
 //! Who answers requests: one loaded plugin, seen by the planner.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use keyhole_core::request::JsonText;
 use keyhole_core::{CallError, Failure, GroupKey, Outcome};
@@ -19,11 +21,13 @@ pub trait Fetch: Send + Sync {
     fn validate<'a>(&'a self, settings: &'a JsonText) -> BoxFuture<'a, Result<(), Failure>>;
 
     /// One outcome per request, in order. Must end by itself: the sandbox's wall clock bounds it.
-    /// `attempt` is 1 for the first time that these requests are asked, 2 for the next. What is asked of
+    /// `compartments` are the namespaces that the call serves, none where the administrator lets the plugin's batches be
+    /// shared. `attempt` is 1 for the first time that these requests are asked, 2 for the next. What is asked of
     /// the store counts in `exchanges` as it happens, so that a call which was given up is paid for too.
     fn fetch<'a>(
         &'a self,
         group: &'a GroupKey,
+        compartments: &'a Arc<[Arc<str>]>,
         attempt: u32,
         requests: &'a [PlannedRequest],
         exchanges: &'a Exchanges,
@@ -46,10 +50,18 @@ impl Fetch for LivePlugin {
     fn fetch<'a>(
         &'a self,
         group: &'a GroupKey,
+        compartments: &'a Arc<[Arc<str>]>,
         attempt: u32,
         requests: &'a [PlannedRequest],
         exchanges: &'a Exchanges,
     ) -> BoxFuture<'a, Result<Vec<Outcome>, CallError>> {
-        Box::pin(LivePlugin::fetch(self, group, attempt, requests, exchanges))
+        Box::pin(LivePlugin::fetch(
+            self,
+            group,
+            compartments,
+            attempt,
+            requests,
+            exchanges,
+        ))
     }
 }

@@ -90,6 +90,8 @@ pub(super) struct Object {
     pub(super) versions: Option<Versions>,
     backoff: Backoff,
     pub(super) failures: u32,
+    /// The refresh annotation that the next pass takes care of.
+    pub(super) refresh: Option<Arc<str>>,
     repairs: Repairs,
 }
 
@@ -105,6 +107,7 @@ impl Object {
             versions: None,
             backoff,
             failures: 0,
+            refresh: None,
             repairs,
         }
     }

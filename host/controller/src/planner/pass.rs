@@ -49,6 +49,8 @@ pub(super) struct Pass {
     pub(super) group: GroupId,
     pub(super) cause: Cause,
     pub(super) started: Instant,
+    /// The refresh annotation that it takes care of.
+    pub(super) refresh: Option<Arc<str>>,
     slots: Vec<Slot>,
     outstanding: usize,
     /// What the object has; either of all of its requests or of none.
@@ -80,6 +82,7 @@ impl Pass {
             group,
             cause,
             started,
+            refresh: None,
             slots,
             outstanding: requests,
             known,

@@ -50,6 +50,7 @@ const fn ms(milliseconds: u64) -> Duration {
 struct Call {
     at: Instant,
     namespace: Option<Arc<str>>,
+    compartments: Vec<Arc<str>>,
     attempt: u32,
     keys: Vec<String>,
     versions: Vec<Option<Arc<str>>>,
@@ -184,6 +185,7 @@ impl Fetch for Store {
     fn fetch<'a>(
         &'a self,
         group: &'a GroupKey,
+        compartments: &'a Arc<[Arc<str>]>,
         attempt: u32,
         requests: &'a [PlannedRequest],
         exchanges: &'a Exchanges,
@@ -191,6 +193,7 @@ impl Fetch for Store {
         let call = Call {
             at: Instant::now(),
             namespace: group.namespace.clone(),
+            compartments: compartments.to_vec(),
             attempt,
             keys: requests
                 .iter()

@@ -203,7 +203,8 @@ fn conflict(desired: &Desired, by: &str) -> Failure {
         "Secret {}/{} {by} and is left as it is",
         desired.namespace, desired.name
     );
-    Failure::new(Reason::TargetConflict, message).remedy("delete that Secret or give this ExternalSecret another name")
+    Failure::new(Reason::TargetConflict, message)
+        .remedy("give this ExternalSecret another name, or delete that Secret and wait for the next interval")
 }
 
 fn immutable(existing: &Target, desired: &Desired, data_changed: bool) -> Option<Failure> {

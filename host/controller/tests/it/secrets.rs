@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{DeleteParams, PostParams};
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, PostParams, PropagationPolicy};
 use serde_json::json;
 
 use crate::world::{LONG, World, config, object, revision};
@@ -112,6 +113,9 @@ async fn labels_and_annotations_of_others_cost_one_read_and_no_fetch() {
         .await;
     let secret = world.until_data("db", &[("k", "two")]).await;
     assert_eq!(secret.metadata.labels.unwrap()["theirs"], "x");
+    world
+        .until_count("keyhole_secret_writes_total", &[], writes + 1.0)
+        .await;
     assert_eq!((world.store.asked(), world.secret_writes()), (asked + 1, writes + 1.0));
 }
 
@@ -305,6 +309,29 @@ async fn with_polling_disabled_an_edit_of_the_secret_is_left_and_one_of_the_obje
 }
 
 #[tokio::test]
+async fn a_secret_outlives_its_object_where_that_is_asked_for() {
+    let world = World::served("orphan", Duration::from_secs(1)).await;
+    world.store.put("db", "one");
+    world.apply("db", "db").await;
+    world.until_status("db", "SUCCESS").await;
+    let orphan = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Orphan),
+        ..DeleteParams::default()
+    };
+    world.objects().delete("db", &orphan).await.unwrap();
+    world
+        .until("the object to go", async || {
+            match world.objects().get_opt("db").await.unwrap() {
+                None => Ok(()),
+                Some(_) => Err("still there"),
+            }
+        })
+        .await;
+    let secret = world.secrets().get("db").await.unwrap();
+    assert_eq!(secret.owner_references(), [], "so nobody collects it");
+}
+
+#[tokio::test]
 async fn nothing_comes_back_in_a_namespace_that_is_being_deleted() {
     let world = World::served("closing", LONG).await;
     world.store.put("db", "one");
@@ -312,6 +339,7 @@ async fn nothing_comes_back_in_a_namespace_that_is_being_deleted() {
         world.apply(&format!("db-{number}"), "db").await;
     }
     world.until_count("keyhole_secret_writes_total", &["ok"], 10.0).await;
+    let before = world.secret_writes();
     let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(world.client.clone());
     namespaces.delete("closing", &DeleteParams::default()).await.unwrap();
     world
@@ -323,4 +351,7 @@ async fn nothing_comes_back_in_a_namespace_that_is_being_deleted() {
         })
         .await;
     assert_eq!(world.count("keyhole_secret_writes_total", &["ok"]), 10.0);
+    // A Secret may be collected before its object, which then has it tried once.
+    let tried = world.secret_writes() - before;
+    assert!(tried <= 10.0, "{tried} writes that could not succeed");
 }

@@ -82,13 +82,16 @@ async fn secrets_of_kes_stay_as_they_are_and_get_our_label_at_a_limited_rate() {
         .await;
     // Twenty at once, then twenty a second.
     assert!(began.elapsed() >= Duration::from_millis(1900), "{:?}", began.elapsed());
+    #[expect(clippy::cast_precision_loss, reason = "a count of a test")]
+    let wanted = SECRETS as f64;
+    world
+        .until_count("keyhole_secret_writes_total", &["update", "ok"], wanted)
+        .await;
     assert_eq!(
         world.count("keyhole_secret_writes_total", &["create"]),
         0.0,
         "no Secret is taken for missing"
     );
-    #[expect(clippy::cast_precision_loss, reason = "a count of a test")]
-    let wanted = SECRETS as f64;
     assert_eq!(world.count("keyhole_secret_writes_total", &["update", "ok"]), wanted);
     for secret in before {
         let name = secret.name_any();

@@ -65,6 +65,26 @@ fn a_deleted_secret_is_repaired_at_once_and_then_with_a_growing_wait() {
 }
 
 #[test]
+fn a_secret_that_went_after_our_own_unseen_write_is_missed_by_the_next_list() {
+    let mut index = with_held();
+    index.apply_secret(key("a"), at(9));
+    // Written at version 10, deleted after that, and the watch was away all the time.
+    let gone = index.secrets_listed(None, &HashSet::new());
+    assert_eq!(gone, [key("a")]);
+    assert_eq!(looked(&mut index, Instant::now()), ["repair a"]);
+}
+
+#[test]
+fn a_secret_that_could_not_be_changed_is_created_anew_as_soon_as_it_is_gone() {
+    let mut index = with_held();
+    index.apply_secret(key("a"), at(10));
+    index.finish(finish("a", Some(None), Some(Reason::TargetImmutable)));
+    assert!(looked(&mut index, Instant::now()).is_empty());
+    index.delete_secret(&key("a"), at(11));
+    assert_eq!(looked(&mut index, Instant::now()), ["repair a"]);
+}
+
+#[test]
 fn a_secret_changed_before_the_first_sync_of_this_process_is_fetched() {
     let mut index = listing(true);
     index.apply(synced("a", 1, 1), Some(plan("a", 1)), true);

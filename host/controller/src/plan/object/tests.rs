@@ -156,6 +156,29 @@ fn an_unknown_backend_names_those_that_there_are() {
 }
 
 #[test]
+fn an_unknown_backend_names_the_plugins_that_should_serve_and_do_not() {
+    let plugins = LiveSet::default();
+    let before = *plugins.changes().borrow();
+    plugins.lacks([("acme".into(), "SignatureMissing"), ("b".into(), "TimedOut")].into());
+    assert_eq!(*plugins.changes().borrow(), before + 1, "plans are made anew");
+    let failed = || plan_object(&external_secret("app", one("x")), &plugins, &Defaults::default()).unwrap_err();
+    assert_eq!(
+        failed()[0].condition_message(0),
+        "no plugin serves backendType \"x\" (known: none); BackendPlugins that do not serve: acme (SignatureMissing), \
+         b (TimedOut); kubectl describe backendplugin acme says why"
+    );
+    let many = ["a", "b", "c", "d", "e", "f"].map(|name| (name.into(), "TimedOut"));
+    plugins.lacks(many.into());
+    assert!(
+        failed()[0].message.ends_with("d (TimedOut), 2 more"),
+        "{}",
+        failed()[0].message
+    );
+    plugins.lacks([].into());
+    assert!(failed()[0].message.ends_with("(known: none)"));
+}
+
+#[test]
 fn fields_that_are_not_served_are_said() {
     let rollout = json!([{ "kind": "Deployment", "name": "app" }]);
     let failures = planned(with(one("aws"), "rollout", rollout)).unwrap_err();

@@ -255,12 +255,13 @@ impl Planner {
             namespace,
             ..group.key.clone()
         };
+        let served: Arc<[Arc<str>]> = lane.compartments.iter().flatten().cloned().collect();
         let planned: Vec<_> = asked.iter().map(Asked::planned).collect();
         let (source, longest) = (Arc::clone(&group.source), self.config.call_at_most);
         let exchanges = Exchanges::default();
         let counted = exchanges.clone();
         let abort = self.calls.spawn(async move {
-            let call = source.fetch(&key, attempt, &planned, &counted);
+            let call = source.fetch(&key, &served, attempt, &planned, &counted);
             Ended::Fetched(timeout(longest, call).await.unwrap_or(Err(CallError::Wall(longest))))
         });
         let call = abort.id();

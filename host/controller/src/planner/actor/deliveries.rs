@@ -42,7 +42,13 @@ impl Planner {
             return;
         }
         let failed = matches!(result, Delivered::Failed(_));
-        let Pass { cause, started, .. } = pass;
+        let Pass {
+            plan,
+            cause,
+            started,
+            refresh,
+            ..
+        } = pass;
         object.state = State::Delivered {
             pass: id,
             taken: false,
@@ -57,9 +63,10 @@ impl Planner {
             _ => self.set_due(&key, Some((now + self.config.lost_receipt, cause))),
         }
         self.outbox.push_back(Delivery {
-            plan: pass.plan,
+            plan,
             cause,
             result,
+            refresh,
             pass: id,
         });
     }

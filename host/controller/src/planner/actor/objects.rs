@@ -119,11 +119,14 @@ impl Planner {
             cause,
             last_sync,
             known,
+            refresh,
         } = submit;
         let (key, interval) = (plan.key.clone(), plan.interval);
         let group = self.enter(&plan, now);
         let known = known.and_then(|known| by_request(&plan, &known));
-        self.objects.insert(key.clone(), Object::new(plan, group));
+        let mut object = Object::new(plan, group);
+        object.refresh = refresh;
+        self.objects.insert(key.clone(), object);
         if cause.is_urgent() {
             self.start(&key, cause, known, now);
             return;
@@ -140,11 +143,18 @@ impl Planner {
 
     /// The same plan once more.
     fn resubmit(&mut self, submit: Submit, now: Instant) {
-        let Submit { plan, cause, known, .. } = submit;
+        let Submit {
+            plan,
+            cause,
+            known,
+            refresh,
+            ..
+        } = submit;
         let key = plan.key.clone();
         let Some(object) = self.objects.get_mut(&key) else {
             return;
         };
+        object.refresh = refresh;
         match cause {
             // The planner keeps the time of its objects by itself.
             Cause::Refresh => {}
@@ -175,7 +185,13 @@ impl Planner {
 
     /// Another plan for a known object.
     fn replan(&mut self, submit: Submit, now: Instant) {
-        let Submit { plan, cause, known, .. } = submit;
+        let Submit {
+            plan,
+            cause,
+            known,
+            refresh,
+            ..
+        } = submit;
         let key = plan.key.clone();
         let entered = self.enter(&plan, now);
         let Some(object) = self.objects.get_mut(&key) else {
@@ -185,6 +201,7 @@ impl Planner {
         let same_spec = object.plan.uid == plan.uid && object.plan.generation == plan.generation;
         let failing = object.failures > 0;
         object.replan(Arc::clone(&plan), entered);
+        object.refresh = refresh;
         let state = object.state.clone();
         match (cause, state) {
             (Cause::Refresh, State::Fetching(pass)) if same_spec => {
@@ -236,7 +253,8 @@ impl Planner {
         };
         let before = std::mem::replace(&mut object.state, State::Fetching(id));
         let attempt = object.failures.saturating_add(1);
-        let pass = Pass::new(Arc::clone(&object.plan), object.group, cause, now, known);
+        let mut pass = Pass::new(Arc::clone(&object.plan), object.group, cause, now, known);
+        pass.refresh.clone_from(&object.refresh);
         let (group, indices): (_, Vec<usize>) = (pass.group, pass.waiting().collect());
         self.passes.insert(id, pass);
         let refusal = self.refusal(group, now);

@@ -167,6 +167,13 @@ async fn equal_requests_of_two_namespaces_are_asked_once_and_apart_from_what_onl
     assert_eq!(calls.len(), 3);
     for call in calls {
         assert_eq!(call.keys.len(), 1);
+        let served: Vec<&str> = call.compartments.iter().map(|namespace| &**namespace).collect();
+        let expected: &[&str] = match call.keys[0].as_str() {
+            "shared" => &["a", "b"],
+            "only-a" => &["a"],
+            _ => &["b"],
+        };
+        assert_eq!(served, expected, "what a plugin keeps is for exactly these");
         assert_eq!(call.namespace.is_none(), call.keys[0] == "shared");
     }
 }

@@ -277,3 +277,24 @@ async fn a_shutdown_waits_for_a_hanging_call_no_longer_than_its_grace() {
     assert_eq!(started.elapsed().as_secs(), PlannerConfig::default().grace.as_secs());
     assert_eq!(store.cancelled.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_is_taken_care_of_by_what_is_fetched_after_it_was_asked_for() {
+    let (mut rig, store) = (Rig::new(), Store::new());
+    let plan = object("o", &["a"]).every(s(60)).plan(&store);
+    rig.submit(&plan, Cause::New).await;
+    let before = rig.next().await;
+    let forced = Submit {
+        refresh: Some("now".into()),
+        ..Submit::new(Arc::clone(&plan), Cause::Forced)
+    };
+    rig.planner.submit(forced).await.unwrap();
+    assert_eq!(before.refresh, None);
+    rig.planner.done(before.done(Ok(()))).await.unwrap();
+    assert_eq!(rig.written().await.refresh.as_deref(), Some("now"));
+    assert_eq!(
+        rig.written().await.refresh.as_deref(),
+        Some("now"),
+        "and by all that follow"
+    );
+}
