@@ -14,7 +14,7 @@ use crate::tools::{self, Needs};
 /// Arguments of `bench`.
 #[derive(Args)]
 pub struct BenchArgs {
-    /// Passed on: a benchmark (`sandbox`, `control`) and its arguments; all of them when absent
+    /// Passed on: a benchmark (`sandbox`, `control`, `throttle`, `plugins`) and its arguments; all of them when absent
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<OsString>,
 }

@@ -65,6 +65,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
         let mut lint = in_workspace(&["clippy", "--workspace", "--all-targets"], workspace);
         tally.check(lint.args(["--", "-D", "warnings"]))?;
     }
+    // What lived in a `static` until its process ended.
+    keyhole_test_assets::sweep();
     progress.say("done");
     for name in &tally.failed {
         println!("failed: {name}");

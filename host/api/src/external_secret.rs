@@ -56,7 +56,7 @@ pub struct ExternalSecretSpec {
     /// Type of the Secret. Prefer template.type, which wins.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "type")]
     pub type_: Option<String>,
-    /// Parts of the Secret besides its data, merged under what the operator writes.
+    /// Parts of the Secret besides its data, merged under what the operator writes. This version serves type alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "free_form")]
     pub template: Option<Map<String, Json>>,
@@ -135,23 +135,23 @@ pub struct DataItem {
     /// The value is base64 text; store the bytes that it stands for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_binary: Option<bool>,
-    /// Fetch every entry under this path; each becomes a key named by the last part of its name. For
-    /// systemManager.
+    /// Fetch every entry under this path; each becomes a key named by the last part of its name, where the store
+    /// has paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Descend below path. For systemManager.
+    /// Descend below path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recursive: Option<bool>,
     /// Kind of the entry: username_password, iam_credentials or arbitrary. For ibmcloudSecretsManager.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_type: Option<String>,
-    /// Version of the entry. For gcpSecretsManager.
+    /// Version of the entry. For gcpSecretsManager, vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<IntOrText>,
     /// Staging label of the version, by default AWSCURRENT. For secretsManager, alicloudSecretsManager.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_stage: Option<String>,
-    /// Id of the version; wins over versionStage. For secretsManager.
+    /// Id of the version; wins over versionStage. For secretsManager, vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
     /// Options of this entry for the plugin, checked against its schema.
@@ -172,7 +172,7 @@ pub struct DataFromItem {
     /// Staging label of the version, by default AWSCURRENT. For secretsManager, alicloudSecretsManager.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_stage: Option<String>,
-    /// Id of the version; wins over versionStage. For secretsManager.
+    /// Id of the version; wins over versionStage. For secretsManager, vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
     /// Options of this entry for the plugin, checked against its schema.

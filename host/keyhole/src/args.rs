@@ -29,7 +29,7 @@ pub use aws::AwsArgs;
 pub use log::{LogArgs, LogFormat, LogLevel};
 pub use operator::{Namespaces, OperatorArgs};
 pub use permission::PermissionArgs;
-pub use plugins::PluginArgs;
+pub use plugins::{CacheArgs, PluginArgs};
 pub use presence::Presence;
 pub use render::RenderArgs;
 pub use run::RunArgs;

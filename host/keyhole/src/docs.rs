@@ -29,7 +29,8 @@ fn metrics() -> String {
         "# Metrics\n\nServed at `/metrics` on `METRICS_PORT` (3001). Made by `cargo xtask generate`.\n\n\
          Series that name an object are those of kubernetes-external-secrets; `KEYHOLE_OBJECT_METRICS=false` turns\n\
          them off, and `KEYHOLE_DEPRECATED_METRICS=true` adds the two deprecated names. All others begin with\n\
-         `keyhole_` and have labels from closed sets.\n",
+         `keyhole_` and have labels from closed sets, and names of plugins.\n\n\
+         The Service `keyhole` in `keyhole-system` has the port `admin`; let Prometheus scrape `/metrics` there.\n",
     );
     section(&mut page, "Objects and the API server", &describe());
     section(&mut page, "Sandboxes", &observe::TABLE);
@@ -62,15 +63,22 @@ fn section(page: &mut String, title: &str, metrics: &[MetricDoc]) {
 fn reasons() -> String {
     let mut page = String::from(
         "# Reasons\n\nThe reasons of an ExternalSecret's `Ready` condition, also the values of the metric label `reason`. Made by\n\
-         `cargo xtask generate`.\n\n| reason | label | tried again |\n|---|---|---|\n",
+         `cargo xtask generate`.\n\n| reason | label | what it says | tried again |\n|---|---|---|---|\n",
     );
     for reason in Reason::ALL {
         let retry = match reason.retry() {
             Retry::Backoff => "with back-off, from a second up to the interval or five minutes",
             Retry::Interval => "at the next interval",
-            Retry::OnChange => "when the object, or what it refers to, changes",
+            Retry::OnChange => {
+                "when the object, or what it refers to, changes; what the store refuses, at the next interval"
+            }
         };
-        let _ = writeln!(page, "| `{reason}` | `{}` | {retry} |", reason.label());
+        let _ = writeln!(
+            page,
+            "| `{reason}` | `{}` | {} | {retry} |",
+            reason.label(),
+            reason.meaning()
+        );
     }
     page.push_str(&backend_plugin::reasons());
     page

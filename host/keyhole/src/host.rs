@@ -1,18 +1,16 @@
 //! The part of the host that fetches: identities, sandbox, plugins. `run` and `render` share it.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use keyhole_identity::{Accounts, ClusterCredentials, Identities, IdentityConfig, profile_region};
 use keyhole_plugins::{
-    BuiltIn, ClusterFiles, CompileCache, Compiler, Defaults, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources,
-    Surroundings,
+    BuiltIn, ClusterFiles, Defaults, LazyScript, LiveSet, Loader, PluginSpec, Source, Sources, Surroundings,
 };
 use keyhole_sandbox::egress::Network;
-use keyhole_sandbox::{CallObserver, Credentials, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
+use keyhole_sandbox::{ApiServer, CallObserver, Credentials, Engine, EngineConfig, NoCredentials, Ports, ScriptLimits};
 use serde_json::json;
 
 use crate::args::{AwsArgs, PluginArgs};
@@ -60,7 +58,7 @@ impl Host {
         engine: Engine,
         aws: &AwsArgs,
         plugins: &PluginArgs,
-        api_server: Vec<SocketAddr>,
+        api_server: ApiServer,
         observer: Option<Arc<dyn CallObserver>>,
         cluster: Option<InCluster>,
     ) -> anyhow::Result<Self> {
@@ -84,12 +82,7 @@ impl Host {
             ..IdentityConfig::default()
         });
         let defaults = defaults(region.as_deref(), endpoints.localstack());
-        let cache = CompileCache {
-            read_only: Some(plugins.precompiled_dir.clone()).filter(|folder| folder.is_dir()),
-            writable: plugins.writable_cache(env),
-            compiler: Compiler::this_program()?,
-        };
-        let cache = Arc::new(cache);
+        let cache = Arc::new(plugins.cache.compile_cache(env)?);
         let script = LazyScript::new(
             engine.clone(),
             Arc::clone(&cache),
@@ -98,7 +91,7 @@ impl Host {
         );
         let sources = Sources {
             policy: plugins.policy()?,
-            cache: plugins.source_cache(env),
+            cache: plugins.cache.source_cache(env),
             proxy: proxy.clone(),
             cluster: files,
         };

@@ -21,6 +21,8 @@ const IMAGE: &str = concat!("ghcr.io/keyhole-operator/keyhole:", env!("CARGO_PKG
 const PORT: u16 = 3001;
 /// Where the writable compile cache is mounted.
 const CACHE: &str = "/var/cache/keyhole";
+/// MiB of its volume. Whoever takes more is evicted, so its folders are bounded below that.
+const CACHE_MIB: u64 = 512;
 
 /// Prints the manifests.
 pub fn run(args: ManifestsArgs) -> anyhow::Result<ExitCode> {
@@ -261,7 +263,7 @@ fn deployment(scope: &Scope) -> Value {
                         },
                         "volumeMounts": [{ "name": "cache", "mountPath": CACHE }],
                     }],
-                    "volumes": [{ "name": "cache", "emptyDir": { "sizeLimit": "512Mi" } }],
+                    "volumes": [{ "name": "cache", "emptyDir": { "sizeLimit": format!("{CACHE_MIB}Mi") } }],
                 },
             },
         },
@@ -275,6 +277,7 @@ fn probe(path: &str, period_seconds: u32) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keyhole_plugins::{compile_cache, compile_child, oci};
 
     fn documents(list_secrets: bool) -> Vec<Value> {
         documents_for(list_secrets, &[])
@@ -445,6 +448,19 @@ mod tests {
         for volume in pod["volumes"].as_array().unwrap() {
             assert!(volume["emptyDir"]["sizeLimit"].is_string(), "{volume}");
         }
+    }
+
+    #[test]
+    fn what_the_cache_may_hold_fits_its_volume() {
+        let pod = pod(&documents(true));
+        let limit = pod["volumes"][0]["emptyDir"]["sizeLimit"].as_str().unwrap();
+        let mib: u64 = limit.strip_suffix("Mi").unwrap().parse().unwrap();
+        let kept = oci::MOST_SOURCE_BYTES + compile_cache::MOST_BYTES;
+        assert!(
+            kept + compile_child::MOST_CODE <= mib << 20,
+            "and one that is being made"
+        );
+        assert!(kept < mib << 20);
     }
 
     #[test]

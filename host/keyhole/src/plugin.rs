@@ -11,10 +11,10 @@ mod test;
 
 use std::process::ExitCode;
 
-use keyhole_plugins::{CompileCache, Compiler};
+use keyhole_plugins::CompileCache;
 use serde::Serialize;
 
-use crate::args::{AuthorCommand, PluginArgs};
+use crate::args::{AuthorCommand, CacheArgs};
 use crate::text;
 
 /// Does what was asked.
@@ -31,12 +31,8 @@ pub fn run(command: AuthorCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// The same cache as the operator's on this machine, so that a plugin is compiled once.
-fn cache(plugins: &PluginArgs) -> anyhow::Result<CompileCache> {
-    Ok(CompileCache {
-        read_only: Some(plugins.precompiled_dir.clone()).filter(|folder| folder.is_dir()),
-        writable: plugins.writable_cache(|name| std::env::var(name).ok()),
-        compiler: Compiler::this_program()?,
-    })
+fn cache(args: &CacheArgs) -> anyhow::Result<CompileCache> {
+    args.compile_cache(|name| std::env::var(name).ok())
 }
 
 /// Runs on one thread: what a plugin says while it is tested is caught by thread.

@@ -16,6 +16,7 @@ use keyhole_controller::plan::Defaults;
 use keyhole_controller::planner::PlannerConfig;
 use keyhole_controller::render::{Rendered, render};
 use keyhole_core::{Failure, SecretBytes};
+use keyhole_sandbox::ApiServer;
 use serde::Serialize;
 
 use crate::args::RenderArgs;
@@ -52,7 +53,15 @@ async fn fetch_and_print(args: RenderArgs) -> anyhow::Result<ExitCode> {
             found.others
         );
     }
-    let host = Host::start(host::engine(&plugins)?, &aws, &plugins, Vec::new(), None, None).await?;
+    let host = Host::start(
+        host::engine(&plugins)?,
+        &aws,
+        &plugins,
+        ApiServer::default(),
+        None,
+        None,
+    )
+    .await?;
     if let Some(file) = plugin_objects {
         plugins::install(&file, &host).await?;
     }

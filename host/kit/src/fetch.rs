@@ -99,7 +99,7 @@ pub async fn fetch(loader: &Loader, spec: &PluginSpec, wanted: &Wanted) -> Resul
     };
     let planned: Vec<PlannedRequest> = asked.iter().map(Asked::planned).collect();
     let outcomes = plugin
-        .fetch(&group, 1, &planned, &Exchanges::default())
+        .fetch(&group, &Arc::default(), 1, &planned, &Exchanges::default())
         .await
         .map_err(FetchError::Call)?;
     Ok(Fetched {

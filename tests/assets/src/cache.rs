@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
 
 /// `$KEYHOLE_CACHE_DIR`, else `$XDG_CACHE_HOME/keyhole`, else `~/.cache/keyhole`. It is created when absent.
 pub fn root() -> anyhow::Result<PathBuf> {
@@ -15,6 +16,12 @@ pub fn root() -> anyhow::Result<PathBuf> {
         .context("no place for the cache: set KEYHOLE_CACHE_DIR")?;
     fs::create_dir_all(&root).with_context(|| format!("cannot create {}", root.display()))?;
     root.canonicalize().context("the cache folder is unreachable")
+}
+
+/// The name of an entry: the first 16 hexadecimal digits of a hash of what it is made from.
+pub fn key(hash: Sha256) -> String {
+    let digest = hash.finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Held while an entry of the cache is built; other builders of the same entry wait.

@@ -4,21 +4,17 @@
 //! sources and of the contract; both outlive `target/`. A build runs in the cache, on a copy, so that the source tree
 //! stays clean and no old `node_modules` decides what comes out. It runs the command that an author would run.
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use sha2::{Digest, Sha256};
 
-use crate::cache::{Lock, root};
+use crate::cache::{Lock, key, root};
 use crate::python::PythonEnvironment;
 use crate::run::run;
-
-/// Where ready components are, as `example-NAME.wasm`, in place of what the cache has.
-pub const READY: &str = "KEYHOLE_EXAMPLES_DIR";
 
 /// The root of the project.
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -55,13 +51,6 @@ impl Example {
     /// The component, if it was built from what the sources say now.
     pub fn find(self) -> anyhow::Result<Option<PathBuf>> {
         let name = format!("example-{}.wasm", self.folder_name());
-        if let Some(ready) = env::var_os(READY).filter(|folder| !folder.is_empty()) {
-            let file = PathBuf::from(ready).join(&name);
-            if !file.is_file() {
-                bail!("{READY} is set, so {} is needed", file.display());
-            }
-            return Ok(Some(file));
-        }
         let file = self.entry()?.join(name);
         Ok(file.is_file().then_some(file))
     }
@@ -97,12 +86,25 @@ impl Example {
             hash.update(content);
         }
         hash.update(NODE_LOCK);
-        let entry = format!("{}-{}", self.folder_name(), short(hash));
+        let entry = format!("{}-{}", self.folder_name(), key(hash));
         Ok(root()?.join("examples").join(entry))
     }
 
     fn sources(self) -> PathBuf {
         Path::new(PROJECT).join("plugins/examples").join(self.folder_name())
+    }
+
+    /// Puts this example's toolchain into a project of the same language, where its build looks for it. Installed
+    /// first where the cache lacks it.
+    pub fn equip(self, project: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Python => {
+                let environment = PythonEnvironment::ensure(PYTHON_LOCK.trim())?;
+                symlink(environment.folder, project.join(".venv"))?;
+            }
+            Self::JavaScript | Self::Go => symlink(node_modules()?, project.join("node_modules"))?,
+        }
+        Ok(())
     }
 
     fn build(self, entry: &Path) -> anyhow::Result<()> {
@@ -116,12 +118,10 @@ impl Example {
         // The places of an example and of the contract are those of the source tree.
         copy(&self.sources(), &folder)?;
         copy(&Path::new(PROJECT).join("wit"), &begun.join("wit"))?;
+        self.equip(&folder)?;
         match self {
-            Self::Python => run(Command::new(PythonEnvironment::ensure(PYTHON_LOCK.trim())?.python())
-                .arg("build.py")
-                .current_dir(&folder))?,
+            Self::Python => run(Command::new(".venv/bin/python").arg("build.py").current_dir(&folder))?,
             Self::JavaScript | Self::Go => {
-                symlink(node_modules()?, folder.join("node_modules"))?;
                 let mut build = Command::new("npm");
                 build.args(["run", "build"]).current_dir(&folder);
                 run(build.env_remove("GOFLAGS").env("GOWORK", "off"))?;
@@ -135,7 +135,7 @@ impl Example {
 
 /// componentize-js, and jco beside it. 390 MB.
 fn node_modules() -> anyhow::Result<PathBuf> {
-    let folder = root()?.join("node").join(short(Sha256::new_with_prefix(NODE_LOCK)));
+    let folder = root()?.join("node").join(key(Sha256::new_with_prefix(NODE_LOCK)));
     let modules = folder.join("node_modules");
     let _lock = Lock::of(&folder)?;
     if !folder.join("complete").is_file() {
@@ -152,14 +152,6 @@ fn node_modules() -> anyhow::Result<PathBuf> {
         fs::write(folder.join("complete"), "")?;
     }
     Ok(modules)
-}
-
-fn short(hash: Sha256) -> String {
-    hash.finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// All files of a folder that are sources. What documents or tests an example does not make it.

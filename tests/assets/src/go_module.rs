@@ -9,7 +9,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::cache::root;
+use crate::cache::{key, root};
 use crate::run::run;
 
 /// A module, by the name of its folder in `tests/`.
@@ -25,12 +25,8 @@ pub struct GoModule {
 impl GoModule {
     /// `<cache>/<name>/<first 16 hex digits of the SHA-256 of go.sum>`.
     pub fn folder(&self) -> anyhow::Result<PathBuf> {
-        let key: String = Sha256::digest(self.sums)
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Ok(root()?.join(self.name).join(key))
+        let sums = Sha256::new_with_prefix(self.sums);
+        Ok(root()?.join(self.name).join(key(sums)))
     }
 
     /// Builds these packages into `folder`, in place of what is there. The folder's lock must be held.

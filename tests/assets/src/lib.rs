@@ -20,12 +20,14 @@ mod openbao;
 mod python;
 mod registry;
 mod run;
+mod scratch;
 
 pub use cache::{Lock, root};
 pub use control_plane::ControlPlaneBinaries;
-pub use examples::{Example, READY as EXAMPLES_DIR};
+pub use examples::Example;
 pub use kubectl::Kubectl;
 pub use moto::MotoEnvironment;
 pub use openbao::OpenBao;
 pub use python::PythonEnvironment;
 pub use registry::RegistryBinaries;
+pub use scratch::{Scratch, sweep};

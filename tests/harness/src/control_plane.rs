@@ -13,13 +13,12 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use keyhole_test_assets::ControlPlaneBinaries;
+use keyhole_test_assets::{ControlPlaneBinaries, Scratch};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::eventually::eventually;
 use crate::ports;
 use crate::process::Process;
-use crate::scratch::Scratch;
 use certificates::Certificates;
 use flags::Layout;
 
@@ -33,7 +32,7 @@ pub struct ControlPlane {
     // Dropped in this order: clients of a server before the server.
     controller_manager: Mutex<Option<Process>>,
     apiserver: Mutex<Option<Process>>,
-    _etcd: Process,
+    etcd: Mutex<Process>,
     client: kube::Client,
     layout: Layout,
     binaries: ControlPlaneBinaries,
@@ -83,7 +82,7 @@ impl ControlPlane {
         let plane = Self {
             controller_manager: Mutex::new(None),
             apiserver: Mutex::new(Some(apiserver)),
-            _etcd: etcd,
+            etcd: Mutex::new(etcd),
             client,
             layout,
             binaries: binaries.clone(),
@@ -130,11 +129,14 @@ impl ControlPlane {
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
         eventually(START_WITHIN, "the API server to be ready", async || {
-            if let Some(process) = self.apiserver.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                // An end is final; waiting on would only hide the reason.
-                if let Err(ended) = process.check() {
-                    return Ok(Err(ended));
-                }
+            // An end is final; waiting on would only hide the reason. etcd first: without it the API server ends too.
+            if let Err(ended) = self.etcd.lock().unwrap_or_else(PoisonError::into_inner).check() {
+                return Ok(Err(ended));
+            }
+            if let Some(process) = self.apiserver.lock().unwrap_or_else(PoisonError::into_inner).as_mut()
+                && let Err(ended) = process.check()
+            {
+                return Ok(Err(ended));
             }
             let request = http::Request::get("/readyz")
                 .body(Vec::new())

@@ -8,11 +8,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use keyhole_test_assets::RegistryBinaries;
+use keyhole_test_assets::{RegistryBinaries, Scratch};
 use tokio::process::Command;
 
 use crate::registry::Registry;
-use crate::scratch::Scratch;
 
 /// One command takes less than a second on an idle machine.
 const WITHIN: Duration = Duration::from_secs(120);

@@ -14,8 +14,8 @@ use keyhole_test_aws::{Credentials, FakeAws};
 
 use crate::eventually::eventually;
 use crate::process::Process;
-use crate::scratch::Scratch;
 use crate::{http, ports};
+use keyhole_test_assets::Scratch;
 pub use metrics::Metrics;
 
 /// Compiling the built-in plugin takes a second on an idle machine; a loaded one may take its time.

@@ -23,7 +23,9 @@ mod ports;
 mod process;
 mod proxy;
 mod registry;
-mod scratch;
+mod script;
+
+pub use keyhole_test_assets::Scratch;
 
 pub use cluster_setup::{Installed, Manifest, apply};
 pub use control_plane::{ControlPlane, client};
@@ -35,7 +37,8 @@ pub use json_store::{Asked, JsonStore};
 pub use moto::Moto;
 pub use openbao::OpenBao;
 pub use plugin::plugin_file;
+pub use ports::free as free_port;
 pub use process::Process;
 pub use proxy::Proxy;
 pub use registry::{Registry, RegistryConfig};
-pub use scratch::Scratch;
+pub use script::write_script;

@@ -6,13 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use keyhole_test_assets::MotoEnvironment;
+use keyhole_test_assets::{MotoEnvironment, Scratch};
 use keyhole_test_aws::Credentials;
 
 use crate::emulator::{ParameterStoreEndpoint, SecretsManagerEndpoint};
 use crate::eventually::eventually;
 use crate::process::Process;
-use crate::scratch::Scratch;
 use crate::{http, ports};
 
 /// Importing all of moto takes seconds.

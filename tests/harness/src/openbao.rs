@@ -15,8 +15,8 @@ use serde_json::{Value as Json, json};
 use crate::control_plane::ControlPlane;
 use crate::eventually::eventually;
 use crate::process::Process;
-use crate::scratch::Scratch;
 use crate::{http as client, ports};
+use keyhole_test_assets::Scratch;
 
 const START_WITHIN: Duration = Duration::from_secs(60);
 const ATTEMPTS: usize = 5;
@@ -195,6 +195,10 @@ impl OpenBao {
     /// How often this operation (`update`, `read`, `list`) was asked of this path so far. Each is in the audit
     /// log before it is answered.
     pub fn asked(&self, operation: &str, path: &str) -> anyhow::Result<usize> {
+        self.count(operation, path, |_| true)
+    }
+
+    fn count(&self, operation: &str, path: &str, counts: impl Fn(&Json) -> bool) -> anyhow::Result<usize> {
         let log = fs::read_to_string(self.scratch.join(AUDIT))?;
         let is_asked = |line: &Json| {
             let is = |pointer: &str, wanted: &str| line.pointer(pointer).and_then(Json::as_str) == Some(wanted);
@@ -202,8 +206,19 @@ impl OpenBao {
         };
         // The last line may still be in the making.
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
-        let count = lines.filter(is_asked).count();
+        let count = lines.filter(|line| is_asked(line) && counts(line)).count();
         Ok(count)
+    }
+
+    /// Renewals so far of tokens that a login at `mount` gave.
+    pub fn renewals(&self, mount: &str) -> anyhow::Result<usize> {
+        // Who logs in is called MOUNT-NAMESPACE-NAME.
+        let prefix = format!("{mount}-");
+        let is_of = |line: &Json| {
+            let name = line.pointer("/auth/display_name").and_then(Json::as_str);
+            name.is_some_and(|name| name.starts_with(&prefix))
+        };
+        self.count("update", "auth/token/renew-self", is_of)
     }
 
     /// Logins at `mount` so far.

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::eventually::{eventually, eventually_blocking};
 
@@ -75,8 +75,12 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
-    /// Kills it at once, as a node that loses power would, and waits until it is gone.
+    /// Kills it at once, as a node that loses power would, with all that it started, and waits until it is gone.
     pub fn kill(&mut self) {
+        // It leads its group, whose number is nobody else's as long as it was not waited for.
+        if let (Ok(None), Some(group)) = (self.child.try_wait(), self.pid()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -102,11 +106,11 @@ impl Process {
     }
 
     fn signal_terminate(&self) -> anyhow::Result<()> {
-        let pid = i32::try_from(self.child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("no process id")?;
-        Ok(kill_process(pid, Signal::TERM)?)
+        Ok(kill_process(self.pid().context("no process id")?, Signal::TERM)?)
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 
     /// Resident memory in bytes, from `/proc`.

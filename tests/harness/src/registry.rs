@@ -7,14 +7,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use keyhole_test_assets::RegistryBinaries;
+use keyhole_test_assets::{RegistryBinaries, Scratch};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use tokio::net::TcpStream;
 
 use crate::eventually::eventually;
 use crate::ports;
 use crate::process::Process;
-use crate::scratch::Scratch;
 
 const START_WITHIN: Duration = Duration::from_secs(60);
 const ATTEMPTS: usize = 5;

@@ -110,7 +110,7 @@ pub const ROWS: &[Row] = &[
     differs("H5", "an entry that is not there, or one of the other version of the engine", "`Status 404`, or a value without its members",
         "an error that names the path, and says `kvVersion` or `data/` where that is what is wrong"),
     differs("H6", "many objects of one role; a token that is revoked", "one login for a role, a look-up of the token before every read, and a new login when that fails",
-        "the same without the look-ups: only when a read is refused, the token is looked up, and one new login serves all objects without an error on any"),
+        "the same without the look-ups: only when a read is refused, the token is looked up, and one new login for each role and namespace serves all objects without an error on any"),
     differs("H7", "`path`", "`_getByPath not implemented`", "the entries below the path, each as JSON"),
     differs("H8", "`vaultRole` and `vaultMountPoint` left out", "`DEFAULT_VAULT_ROLE` and `DEFAULT_VAULT_MOUNT_POINT` of the operator's environment", "`spec.settings` of the BackendPlugin, under the names of the fields"),
 
@@ -122,7 +122,7 @@ pub const ROWS: &[Row] = &[
     differs("V1", "values of every kind, plain, by `property`, by `isBinary` and spread", "as JavaScript prints them, lodash finds properties, base64 is read leniently",
         "the same but for three: numbers keep their digits (there `12345678901234567890` loses some and `1.50` becomes `1.5`), a key `__proto__` is a key, and a property reaches only what the value itself contains"),
 
-    not_yet("T1", "`template.type` and `spec.type`", "the template's wins", TEMPLATES),
+    same("T1", "`template.type` and `spec.type`", "the template's wins"),
     not_yet("T2", "labels and annotations in the template, another name", "merged; the name is ignored", TEMPLATES),
     not_yet("T3", "a label made from a value", "the rendered text", TEMPLATES),
     not_yet("T4", "`stringData` made from two JSON secrets by a loop and `yaml.dump`", "the rendered text", TEMPLATES),

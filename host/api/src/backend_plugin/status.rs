@@ -32,7 +32,7 @@ pub struct BackendPluginStatus {
     /// What the registry's reference resolved to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved: Option<String>,
-    /// The key that the signature was made with, by its fingerprint.
+    /// The key that the signature was made with: the first 16 digits of the SHA-256 of the key in DER.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
     /// The plugin's name and version, as it says itself.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{AwsArgs, LogLevel, PluginArgs};
+use super::{AwsArgs, CacheArgs, LogLevel};
 
 /// Arguments of `plugin`.
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,7 @@ pub struct InspectArgs {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub plugins: PluginArgs,
+    pub cache: CacheArgs,
 }
 
 /// Arguments of `plugin run`.
@@ -133,7 +133,7 @@ pub struct FetchArgs {
     #[command(flatten)]
     pub aws: AwsArgs,
     #[command(flatten)]
-    pub plugins: PluginArgs,
+    pub cache: CacheArgs,
     /// Least level that is written to standard error; the plugin's own lines come at theirs
     #[arg(
         long,
@@ -157,13 +157,13 @@ pub struct PushArgs {
     /// File for the BackendPlugin [default: standard error]
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
-    /// An annotation of the manifest, as NAME=TEXT; may be given several times
+    /// An annotation of the artifact in the registry, as NAME=TEXT; may be given several times
     #[arg(long = "annotation", value_name = "NAME=TEXT")]
     pub annotations: Vec<String>,
     #[command(flatten)]
     pub registry: RegistryArgs,
     #[command(flatten)]
-    pub plugins: PluginArgs,
+    pub cache: CacheArgs,
 }
 
 /// Arguments of `plugin verify`.
@@ -215,5 +215,5 @@ pub struct TestArgs {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub plugins: PluginArgs,
+    pub cache: CacheArgs,
 }

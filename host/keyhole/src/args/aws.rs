@@ -32,7 +32,7 @@ pub struct AwsArgs {
     /// name one for a service
     #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL")]
     pub aws_endpoint_url: Option<String>,
-    /// Proxy for AWS where HTTPS_PROXY and ALL_PROXY name none. NO_PROXY lists what is reached without one
+    /// Proxy for stores, STS and registries where HTTPS_PROXY and ALL_PROXY name none. NO_PROXY lists what is reached without one
     #[arg(long, env = "HTTP_PROXY", value_name = "URL")]
     pub http_proxy: Option<String>,
     /// Speak to localstack in place of AWS; the region of objects is ignored then. Off for 0, false, no and off

@@ -22,7 +22,8 @@ pub struct OperatorArgs {
         value_parser = clap::value_parser!(u64).range(1..=1000 * 3600 * 24 * 365)
     )]
     pub poller_interval_milliseconds: u64,
-    /// Shortest interval that an object can get; shorter ones are raised to it
+    /// Shortest refreshInterval that an object may ask for; a shorter one is an error of the object. The operator's own interval is
+    /// raised to it
     #[arg(long, env = "KEYHOLE_MINIMUM_INTERVAL", value_name = "TIME", default_value = "1s", value_parser = keyhole_api::parse_duration)]
     pub minimum_interval: Duration,
     /// Sync an object only when it changes. On as soon as the variable is there, whatever it says

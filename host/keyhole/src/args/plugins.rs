@@ -4,21 +4,29 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::builder::BoolishValueParser;
-use keyhole_plugins::Policy;
+use keyhole_plugins::{CompileCache, Compiler, Policy};
 
 /// Where an image keeps what `keyhole precompile` made.
 pub const PRECOMPILED: &str = "/usr/share/keyhole/plugins";
 
-/// Flags about plugins.
+/// Where compiled plugins are kept.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Plugins")]
-pub struct PluginArgs {
+pub struct CacheArgs {
     /// Folder with plugins that were compiled in advance; never written to
     #[arg(long, env = "KEYHOLE_PRECOMPILED_DIR", value_name = "DIR", default_value = PRECOMPILED)]
     pub precompiled_dir: PathBuf,
     /// Folder for what is compiled at run time [default: keyhole in the user's cache folder]
     #[arg(long, env = "KEYHOLE_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
+}
+
+/// Flags about plugins.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Plugins")]
+pub struct PluginArgs {
+    #[command(flatten)]
+    pub cache: CacheArgs,
     /// Folder that BackendPlugins with spec.source.file take their files from
     #[arg(long, env = "KEYHOLE_PLUGIN_DIR", value_name = "DIR")]
     pub plugin_dir: Option<PathBuf>,
@@ -58,6 +66,21 @@ impl PluginArgs {
             tags_allowed: self.allow_plugin_tags,
             signed_only: self.signed_plugins_only,
             keys: self.plugin_keys.iter().map(key).collect::<anyhow::Result<_>>()?,
+        })
+    }
+}
+
+impl CacheArgs {
+    /// The cache that is made of these.
+    ///
+    /// # Errors
+    ///
+    /// When this program does not find itself, which is what compiles.
+    pub fn compile_cache(&self, env: impl Fn(&str) -> Option<String>) -> anyhow::Result<CompileCache> {
+        Ok(CompileCache {
+            read_only: Some(self.precompiled_dir.clone()).filter(|folder| folder.is_dir()),
+            writable: self.writable_cache(env),
+            compiler: Compiler::this_program()?,
         })
     }
 

@@ -167,7 +167,7 @@ fn the_cache_is_in_the_users_own_folder() {
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| (*value).to_owned())
         };
-        parsed(words).unwrap().plugins.writable_cache(env)
+        parsed(words).unwrap().plugins.cache.writable_cache(env)
     };
     assert_eq!(
         folder(&["--cache-dir", "/c"], &[("HOME", "/home/app")]),

@@ -51,7 +51,7 @@ async fn fetch_and_print(args: FetchArgs) -> anyhow::Result<ExitCode> {
         record,
         replay,
         aws,
-        plugins,
+        cache: cache_args,
         log_level: _,
     } = args;
     let wanted = Wanted {
@@ -99,11 +99,8 @@ async fn fetch_and_print(args: FetchArgs) -> anyhow::Result<ExitCode> {
     let handed = handed(&spec, ports.credentials.as_ref()).await;
     let loader = Loader {
         sources: Sources::default(),
-        engine: Engine::new(&EngineConfig {
-            slots: plugins.sandbox_slots,
-            ..EngineConfig::default()
-        })?,
-        cache: Arc::new(cache(&plugins)?),
+        engine: Engine::new(&EngineConfig::default())?,
+        cache: Arc::new(cache(&cache_args)?),
         ports,
         defaults,
     };

@@ -10,8 +10,12 @@ use crate::text;
 
 /// Prints what a plugin is. Fails when no host could load it.
 pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
-    let InspectArgs { file, json, plugins } = args;
-    let cache = cache(&plugins)?;
+    let InspectArgs {
+        file,
+        json,
+        cache: cache_args,
+    } = args;
+    let cache = cache(&cache_args)?;
     let found = block_on(async {
         let guest = Guest::open(&file, &cache).await?;
         anyhow::Ok(Inspection::of(&guest).await)

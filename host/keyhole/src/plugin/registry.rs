@@ -28,7 +28,7 @@ pub fn push(args: PushArgs) -> anyhow::Result<ExitCode> {
         manifest,
         annotations,
         registry,
-        plugins,
+        cache: cache_args,
     } = args;
     let (image, credentials) = image(&reference, registry)?;
     let mut annotations = annotations
@@ -40,7 +40,7 @@ pub fn push(args: PushArgs) -> anyhow::Result<ExitCode> {
             Ok((name.to_owned(), value.to_owned()))
         })
         .collect::<anyhow::Result<BTreeMap<_, _>>>()?;
-    let cache = cache(&plugins)?;
+    let cache = cache(&cache_args)?;
     let proxy = proxy();
     block_on(async {
         let guest = Guest::open(&file, &cache).await?;

@@ -16,10 +16,10 @@ pub fn run(args: TestArgs) -> anyhow::Result<ExitCode> {
         recordings,
         settings,
         json,
-        plugins,
+        cache: cache_args,
     } = args;
     let material = Material::load(&recordings)?.with_settings(&settings::object(&settings)?);
-    let cache = cache(&plugins)?;
+    let cache = cache(&cache_args)?;
     let report = block_on(async {
         let guest = Guest::open(&file, &cache).await?;
         suite::run(&guest, &material).await

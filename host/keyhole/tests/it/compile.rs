@@ -2,6 +2,7 @@
 
 use super::*;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
 /// The hash that this build's engine wants, from the child's own complaint.
 fn engine() -> String {
@@ -63,6 +64,40 @@ fn too_little_memory_ends_the_child_and_nobody_else() {
         output.status
     );
     assert!(!out.exists());
+}
+
+#[test]
+fn a_child_may_write_a_file_of_a_bounded_size_and_no_larger_one() {
+    let mut child = keyhole()
+        .args([
+            "compile",
+            "--out",
+            "/nonexistent/out",
+            "--engine",
+            "any",
+            "--memory",
+            "1073741824",
+        ])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It limits itself and then waits for a component.
+    let limits = format!("/proc/{}/limits", child.id());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let expected = keyhole_plugins::compile_child::MOST_CODE.to_string();
+    loop {
+        let limits = std::fs::read_to_string(&limits).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max file size")).unwrap();
+        let mut words = line.split_whitespace().skip(3);
+        if words.next() == Some(&expected) && words.next() == Some(&expected) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{line}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(child.stdin.take());
+    child.wait().unwrap();
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Recorder {
     /// [`KitError::Leak`] when a secret could not be replaced; nothing is written then.
     pub fn write(&self, folder: &Path, asking: Asking<'_>) -> Result<Vec<PathBuf>, KitError> {
         let observed = std::mem::take(&mut *self.exchanges.lock().unwrap_or_else(PoisonError::into_inner));
-        let secrets = self.secrets(&observed, &asking);
+        let secrets = self.secrets(&observed, &asking)?;
         let mut files = Vec::new();
         for (number, observed) in observed.iter().enumerate() {
             let exchange = exchange(observed, &secrets)?;
@@ -125,7 +125,7 @@ impl Recorder {
         Ok(paths)
     }
 
-    fn secrets(&self, observed: &[Observed], asking: &Asking<'_>) -> Secrets {
+    fn secrets(&self, observed: &[Observed], asking: &Asking<'_>) -> Result<Secrets, KitError> {
         let mut secrets = Secrets::default();
         for request in &asking.requests {
             secrets.is_public(request.name());
@@ -136,6 +136,17 @@ impl Recorder {
             secrets.add(value);
         }
         asking.credentials.values().for_each(|secret| secrets.add(secret));
+        let returned = asking.outcomes.iter().flat_map(values);
+        if returned
+            .chain(asking.credentials.values())
+            .any(|secret| secrets.is_named(secret))
+        {
+            return Err(KitError::Leak(
+                "a value or credential is also written in the key, the options or the settings, so it cannot be told from \
+                 them and would stay; record with another value"
+                    .to_owned(),
+            ));
+        }
         let handled = self.handled.lock().unwrap_or_else(PoisonError::into_inner);
         handled.iter().for_each(|secret| secrets.add(secret));
         for headers in observed
@@ -146,7 +157,7 @@ impl Recorder {
                 credentials_in(name.as_str(), value.as_bytes()).for_each(|secret| secrets.add(&secret));
             }
         }
-        secrets
+        Ok(secrets)
     }
 }
 

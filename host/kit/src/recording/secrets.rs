@@ -62,6 +62,13 @@ impl Secrets {
         self.add_nested(secret, DEEPEST);
     }
 
+    /// Whether whoever asked wrote this down, so that it is not replaced.
+    #[must_use]
+    pub fn is_named(&self, secret: &SecretBytes) -> bool {
+        let text = std::str::from_utf8(secret.expose());
+        text.is_ok_and(|text| !text.is_empty() && self.named.iter().any(|named| named.contains(text)))
+    }
+
     fn add_nested(&mut self, secret: &SecretBytes, depth: usize) {
         let bytes = secret.expose();
         let parsed = serde_json::from_slice::<Json>(bytes).ok();
@@ -86,8 +93,7 @@ impl Secrets {
 
     fn add_one(&mut self, secret: &SecretBytes) {
         let bytes = secret.expose();
-        let is_named = std::str::from_utf8(bytes).is_ok_and(|text| self.named.iter().any(|named| named.contains(text)));
-        if bytes.is_empty() || is_named || self.known.iter().any(|(known, _)| known == secret) {
+        if bytes.is_empty() || self.is_named(secret) || self.known.iter().any(|(known, _)| known == secret) {
             return;
         }
         let number = self.known.len() + 1;

@@ -1,5 +1,7 @@
 //! A good guest passes every check, and each bad one fails exactly the check that is about its fault.
 
+use std::collections::BTreeSet;
+
 use keyhole_kit::Guest;
 use keyhole_kit::suite::{self, CHECKS, Report, Verdict};
 use keyhole_plugins::CompileCache;
@@ -65,21 +67,34 @@ fn each_bad_plugin_fails_exactly_the_check_about_its_fault() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Those that the recordings of throttling and of a value in a log line find.
+const MORE_HABITS: [(&str, &str, &str); 3] = [
+    ("throttle-unavailable", "throttled", "it says unavailable"),
+    ("throttle-forgets", "throttled", "passed on none"),
+    ("talks", "redaction", "the host had to hide"),
+];
+
 #[test]
 fn throttling_that_is_lost_and_values_that_are_logged_are_found() {
-    for (habit, check, told) in [
-        ("throttle-unavailable", "throttled", "it says unavailable"),
-        ("throttle-forgets", "throttled", "passed on none"),
-        ("talks", "redaction", "the host had to hide"),
-    ] {
+    for (habit, check, told) in MORE_HABITS {
         assert_eq!(misjudged(habit, check, told), None);
     }
+}
+
+#[test]
+fn every_check_is_failed_by_a_bad_plugin() {
+    let habits = HABITS.iter().chain(&MORE_HABITS);
+    // What is no plugin at all has a test of its own.
+    let failed: BTreeSet<_> = habits.map(|(_, check, _)| *check).chain(["contract"]).collect();
+    assert_eq!(failed, CHECKS.iter().map(|(check, _)| *check).collect());
 }
 
 /// What is wrong with the suite's verdict about this guest, if anything is.
 fn misjudged(habit: &str, check: &str, told: &str) -> Option<String> {
     let report = report(habit);
-    let finding = report.findings.iter().find(|finding| finding.check == check)?;
+    let Some(finding) = report.findings.iter().find(|finding| finding.check == check) else {
+        return Some(format!("{habit}: the suite has no check {check}\n{report}"));
+    };
     let right = match &finding.verdict {
         Verdict::Failed { detail, remedy } => detail.contains(told) && !remedy.is_empty(),
         _ => false,

@@ -9,8 +9,8 @@ use keyhole_core::request::{JsonText, Request, Selector};
 use keyhole_core::{CallError, EgressError, Identity, Outcome, SecretBytes, StoreErrorKind};
 use keyhole_sandbox::egress::Network;
 use keyhole_sandbox::{
-    Call, Credential, CredentialError, Credentials, EndpointOverrides, Engine, EngineConfig, Grant, HeaderGrant,
-    PlannedRequest, Plugin, Ports, PrivateAddresses,
+    ApiServer, Call, Credential, CredentialError, Credentials, EndpointOverrides, Engine, EngineConfig, Grant,
+    HeaderGrant, PlannedRequest, Plugin, Ports, PrivateAddresses,
 };
 use keyhole_test_assets::Example;
 use keyhole_test_harness::{JsonStore, plugin_file};
@@ -101,7 +101,7 @@ fn ports() -> Ports {
         credentials: Arc::new(FixedToken),
         endpoints: EndpointOverrides::default(),
         network: Network::direct(),
-        api_server: Vec::new(),
+        api_server: ApiServer::default(),
         observer: None,
     }
 }

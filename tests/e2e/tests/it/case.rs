@@ -1,6 +1,7 @@
 //! One case: a namespace, and the words in which its test is written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -20,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub type Data = BTreeMap<String, Vec<u8>>;
 
 pub struct Case {
-    pub world: &'static World,
+    pub world: Arc<World>,
     pub namespace: String,
     pub client: kube::Client,
     /// Set where the store is moto: then objects are for the host that talks to it.
@@ -28,14 +29,14 @@ pub struct Case {
 }
 
 impl Case {
-    pub async fn open(world: &'static World, moto: Option<&'static MotoWorld>) -> Self {
+    pub async fn open(world: &Arc<World>, moto: Option<&'static MotoWorld>) -> Self {
         Self::annotated(world, moto, Value::Null).await
     }
 
     /// A case in a namespace that is there already.
-    pub fn of(world: &'static World, namespace: &str) -> Self {
+    pub fn of(world: &Arc<World>, namespace: &str) -> Self {
         Self {
-            world,
+            world: Arc::clone(world),
             namespace: namespace.to_owned(),
             client: world.plane.admin(),
             moto: None,
@@ -44,10 +45,10 @@ impl Case {
 
     /// The same case in a new namespace, which has these annotations from the beginning.
     pub async fn in_annotated(&self, annotations: Value) -> Self {
-        Self::annotated(self.world, self.moto, annotations).await
+        Self::annotated(&self.world, self.moto, annotations).await
     }
 
-    async fn annotated(world: &'static World, moto: Option<&'static MotoWorld>, annotations: Value) -> Self {
+    async fn annotated(world: &Arc<World>, moto: Option<&'static MotoWorld>, annotations: Value) -> Self {
         let namespaces: Api<Namespace> = Api::all(world.plane.admin());
         let namespace = json!({"metadata": {"generateName": "case-", "annotations": annotations}});
         let namespace: Namespace = serde_json::from_value(namespace).unwrap();
@@ -57,7 +58,7 @@ impl Case {
             .unwrap()
             .name_any();
         Self {
-            world,
+            world: Arc::clone(world),
             namespace,
             client: world.plane.admin(),
             moto,

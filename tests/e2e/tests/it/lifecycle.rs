@@ -79,5 +79,8 @@ fn a_namespace_that_is_deleted_is_left_in_peace() {
         )
         .await
         .unwrap();
+        let later = &case.in_annotated(json!({})).await;
+        later.create("app", json!([{"key": key, "name": "value"}])).await;
+        later.expect_data("app", &[("value", &value)]).await;
     });
 }

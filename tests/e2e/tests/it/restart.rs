@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use keyhole_test_aws::{FakeAws, FakeConfig};
 use keyhole_test_harness::{Host, HostConfig, eventually};
@@ -109,10 +109,16 @@ fn watch_for_halves(case: &Case) -> Arc<Seen> {
         names: Mutex::default(),
         halves: Mutex::default(),
     });
-    let mut states = Box::pin(watcher(case.secrets(), watcher::Config::default()).applied_objects());
+    let mut states = Box::pin(
+        watcher(case.secrets(), watcher::Config::default())
+            .default_backoff()
+            .applied_objects(),
+    );
     let sink = Arc::clone(&seen);
     tokio::spawn(async move {
-        while let Ok(Some(secret)) = states.try_next().await {
+        while let Some(state) = states.next().await {
+            // A watch that breaks begins anew.
+            let Ok(secret) = state else { continue };
             let secret: Secret = secret;
             let data = data_of(&secret);
             let whole = data.keys().eq(KEYS.iter()) && data.values().collect::<BTreeSet<_>>().len() == 1;

@@ -1,7 +1,7 @@
 //! What the cases share.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -35,17 +35,11 @@ pub struct World {
 
 /// One runtime for all cases: clients live in the runtime that made them, and the world outlives any case.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-static WORLD: OnceCell<World> = OnceCell::const_new();
+static WORLD: OnceCell<Arc<World>> = OnceCell::const_new();
 
 impl World {
-    async fn start() -> Self {
-        let plane = ControlPlane::start().await.unwrap();
-        let installed = plane.install(Manifest::Install).await.unwrap();
-        let aws = FakeAws::start(FakeConfig::default()).unwrap();
-        let config = HostConfig::new(&installed.kubeconfig)
-            .aws(&aws, REGION)
-            .interval(INTERVAL);
-        let host = Host::start(config).await.unwrap();
+    /// One whose parts run already.
+    pub fn of(plane: ControlPlane, installed: Installed, aws: FakeAws, host: Host) -> Self {
         Self {
             plane,
             installed,
@@ -55,6 +49,17 @@ impl World {
             other_logs: Mutex::default(),
             moto: OnceCell::new(),
         }
+    }
+
+    async fn start() -> Arc<Self> {
+        let plane = ControlPlane::start().await.unwrap();
+        let installed = plane.install(Manifest::Install).await.unwrap();
+        let aws = FakeAws::start(FakeConfig::default()).unwrap();
+        let config = HostConfig::new(&installed.kubeconfig)
+            .aws(&aws, REGION)
+            .interval(INTERVAL);
+        let host = Host::start(config).await.unwrap();
+        Arc::new(Self::of(plane, installed, aws, host))
     }
 }
 
@@ -75,13 +80,14 @@ pub fn moto_case(test: impl AsyncFnOnce(&Case)) {
     });
 }
 
-async fn run(case: Case, test: impl AsyncFnOnce(&Case)) {
+/// Runs a case to its end. One that fails leaves what the host said about it.
+pub async fn run(case: Case, test: impl AsyncFnOnce(&Case)) {
     let outcome = AssertUnwindSafe(test(&case)).catch_unwind().await;
     if let Err(panic) = outcome {
         eprintln!("what the host says about {}:\n{}", case.namespace, case.about());
         resume_unwind(panic);
     }
-    search::nothing_leaked(case.world).await;
+    search::nothing_leaked(&case.world).await;
 }
 
 /// Runs something that needs nothing of what is shared.

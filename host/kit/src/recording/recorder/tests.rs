@@ -134,3 +134,20 @@ fn a_case_is_not_overwritten() {
         .unwrap_err();
     assert!(error.to_string().contains("holds a case already"), "{error}");
 }
+
+#[test]
+fn a_value_that_the_request_itself_names_is_not_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::default();
+    recorder.exchange(observed(&[], &[], "prod"));
+    let (settings, outcomes) = (Map::new(), [value("prod")]);
+    let error = recorder
+        .write(&folder.path().join("case"), asking(&settings, &outcomes))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("nothing was recorded") && error.contains("another value"),
+        "{error}"
+    );
+    assert!(!folder.path().join("case").exists());
+}

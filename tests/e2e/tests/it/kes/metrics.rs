@@ -60,8 +60,7 @@ fn the_names_that_kes_deprecated_are_there_on_request_and_no_object_is_named_on_
         let key = case.set("db", unique("metrics"));
         let config = |name: &str, value: &str| case.own_host(&instance).env(name, value);
         let deprecated = Host::start(config("KEYHOLE_DEPRECATED_METRICS", "true")).await.unwrap();
-        let spec =
-            json!({"backendType": "secretsManager", "controllerId": instance, "data": [{"key": key, "name": "value"}]});
+        let spec = json!({"backendType": "secretsManager", "controllerId": instance, "refreshInterval": "1h", "data": [{"key": key, "name": "value"}]});
         case.create_spec("app", spec).await;
         case.expect_success("app").await;
         let labels = labels(case);

@@ -89,3 +89,25 @@ fn w7_an_error_is_one_clean_line() {
         }
     });
 }
+
+#[test]
+fn t1_the_type_of_the_template_wins_over_that_of_the_spec() {
+    case(async |case| {
+        let key = case.set("registry", format!("{{\"auths\": {{\"{}\": {{}}}}}}", unique("auth")));
+        let data = json!([{"key": key, "name": ".dockerconfigjson"}]);
+        let spec = |type_: &str| json!({"backendType": "secretsManager", "type": type_, "data": data});
+        case.create_spec("spec", spec("kubernetes.io/dockerconfigjson")).await;
+        let mut both = spec("Opaque");
+        both["template"] = json!({"type": "kubernetes.io/dockerconfigjson"});
+        case.create_spec("both", both).await;
+        for name in ["spec", "both"] {
+            case.expect_success(name).await;
+            let secret = case.secrets().get(name).await.unwrap();
+            assert_eq!(
+                secret.type_.as_deref(),
+                Some("kubernetes.io/dockerconfigjson"),
+                "{name}"
+            );
+        }
+    });
+}

@@ -10,6 +10,7 @@ mod changes;
 mod claims;
 mod grants;
 mod namespaces;
+mod narrowing;
 mod refusals;
 mod rights;
 mod settings;

@@ -9,12 +9,11 @@ use std::process::Stdio;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use k8s_openapi::api::core::v1::Secret;
-use keyhole_test_harness::{
-    Cosign, Host, Manifest, Registry, RegistryConfig, Scratch, SignatureFormat, keyhole_binary,
-};
+use keyhole_test_harness::{Cosign, Manifest, Registry, RegistryConfig, Scratch, SignatureFormat, keyhole_binary};
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use super::roster::bench::{Bench, create, fresh, from_file, obliging, plugin_case, word};
 use crate::case::Case;
@@ -28,14 +27,23 @@ async fn push(registry: &Registry, tag: &str, component: &[u8]) -> String {
     let folder = Scratch::new("push").unwrap();
     let file = folder.join("plugin.wasm");
     std::fs::write(&file, component).unwrap();
+    let mut command = kit(registry, &folder, "push");
+    command
+        .arg(&file)
+        .arg(format!("{}/{REPOSITORY}:{tag}", registry.host()));
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A command of the author's kit that asks the registry as its user.
+fn kit(registry: &Registry, folder: &Scratch, what: &str) -> Command {
     let auth = BASE64_STANDARD.encode(format!("{}:{}", Registry::USER, Registry::PASSWORD));
     let config = json!({ "auths": { registry.host(): { "auth": auth } } });
     std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
-    let mut command = tokio::process::Command::new(keyhole_binary().unwrap());
+    let mut command = Command::new(keyhole_binary().unwrap());
     command
-        .args(["plugin", "push"])
-        .arg(&file)
-        .arg(format!("{}/{REPOSITORY}:{tag}", registry.host()))
+        .args(["plugin", what])
         .arg("--docker-config")
         .arg(folder.path())
         .env_clear()
@@ -47,9 +55,7 @@ async fn push(registry: &Registry, tag: &str, component: &[u8]) -> String {
     } else {
         command.arg("--registry-ca").arg(registry.authority_file());
     }
-    let output = command.output().await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    command
 }
 
 /// `REPOSITORY@DIGEST`, as cosign is told.
@@ -122,6 +128,53 @@ fn a_plugin_that_was_pushed_and_signed_serves_and_what_was_not_is_told_on_the_ob
 }
 
 #[test]
+fn an_author_verifies_what_the_operator_will() {
+    plugin_case(async |case, _| {
+        let registry = Registry::start(RegistryConfig {
+            tls: true,
+            login: false,
+        })
+        .await
+        .unwrap();
+        let cosign = Cosign::find().unwrap();
+        let folder = Scratch::new("verify").unwrap();
+        let (own, other) = (cosign.key("own").await.unwrap(), cosign.key("other").await.unwrap());
+        for (name, key) in [("own.pub", &own), ("other.pub", &other)] {
+            std::fs::write(folder.join(name), &key.public).unwrap();
+        }
+        let pinned = push(&registry, "1", &obliging(&json!({"types": [fresh(case, "verify")]}))).await;
+        let verify = async |reference: &str, keys: &[&str]| {
+            let mut command = kit(&registry, &folder, "verify");
+            command.args([reference, "--json"]);
+            for key in keys {
+                command.arg("--key").arg(folder.join(key));
+            }
+            let output = command.output().await.unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            match output.status.success() {
+                true => Ok(serde_json::from_str::<Value>(&text(output.stdout)).unwrap()),
+                false => Err(text(output.stderr)),
+            }
+        };
+        let unsigned = verify(&pinned, &["own.pub"]).await.unwrap_err();
+        assert!(unsigned.contains("cosign sign"), "{unsigned}");
+
+        let image = repository(&pinned);
+        let format = SignatureFormat::Bundle;
+        cosign.sign(&own, &registry, image, format).await.unwrap();
+        let tag = format!("{}/{REPOSITORY}:1", registry.host());
+        for reference in [&pinned, &tag] {
+            let verified = verify(reference, &["other.pub", "own.pub"]).await.unwrap();
+            assert_eq!(verified["resolved"], pinned.as_str(), "{reference}");
+            assert_eq!(verified["component"], layer(&registry, &pinned), "{reference}");
+            assert_eq!(verified["signedBy"].as_str().map(str::len), Some(16), "{verified}");
+        }
+        let strange = verify(&pinned, &["other.pub"]).await.unwrap_err();
+        assert!(strange.contains("not signed with"), "{strange}");
+    });
+}
+
+#[test]
 fn a_private_registry_takes_the_pull_secret_of_the_operators_namespace() {
     plugin_case(async |case, bench| {
         let registry = Registry::start(RegistryConfig { tls: true, login: true })
@@ -188,16 +241,12 @@ fn an_operator_with_a_key_takes_only_what_that_key_signed() {
         let folder = Scratch::new("keys").unwrap();
         let file = folder.join("cosign.pub");
         std::fs::write(&file, &key.public).unwrap();
-        let mut bench = Bench::start(Manifest::Install).await;
-        bench.world.host.sigkill();
-        let config = bench
-            .host_config()
-            .env("KEYHOLE_PLUGIN_KEYS", file.display().to_string());
-        bench.world.host = Host::start(config.env("KEYHOLE_SIGNED_PLUGINS_ONLY", "true"))
-            .await
-            .unwrap();
-        // A case wants its world for ever.
-        let bench: &'static Bench = Box::leak(Box::new(bench));
+        let bench = Bench::start_with(Manifest::Install, |config| {
+            config
+                .env("KEYHOLE_PLUGIN_KEYS", file.display().to_string())
+                .env("KEYHOLE_SIGNED_PLUGINS_ONLY", "true")
+        });
+        let bench = bench.await;
         let case = &Case::open(&bench.world, None).await;
 
         let name = fresh(case, "policy");

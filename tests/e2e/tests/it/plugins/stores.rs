@@ -4,6 +4,7 @@
 //! from a folder that only this host has.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use keyhole_test_aws::{FakeAws, FakeConfig};
 use keyhole_test_harness::{
@@ -16,8 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::case::{Case, PATIENCE};
-use crate::search;
-use crate::world::{INTERVAL, REGION, World, alone};
+use crate::world::{INTERVAL, REGION, World, alone, run};
 
 /// The mount of the login, as in KES's manifests below.
 pub const MOUNT: &str = "my-kubernetes";
@@ -27,7 +27,7 @@ pub const ROLE: &str = "my-role";
 const CREDENTIAL: &str = "store-credential";
 
 pub struct Stores {
-    pub world: World,
+    pub world: Arc<World>,
     pub bao: OpenBao,
     /// The folder of plugins with a file source.
     pub plugins: Scratch,
@@ -40,8 +40,7 @@ pub fn store_case(test: impl AsyncFnOnce(&Case, &'static Stores)) {
     alone(async || {
         let stores = STORES.get_or_init(Stores::start).await;
         let case = Case::open(&stores.world, None).await;
-        test(&case, stores).await;
-        search::nothing_leaked(&stores.world).await;
+        run(case, async |case| test(case, stores).await).await;
     });
 }
 
@@ -70,17 +69,10 @@ impl Stores {
             .env("KEYHOLE_PLUGIN_DIR", plugins.path().display().to_string())
             .env("KEYHOLE_NAMESPACE", &installed.namespace);
         let host = Host::start(config).await.unwrap();
-        let values = vec![bao.root_token().as_bytes().to_vec()];
+        let world = World::of(plane, installed, aws, host);
+        world.values.lock().unwrap().push(bao.root_token().as_bytes().to_vec());
         let stores = Self {
-            world: World {
-                plane,
-                installed,
-                aws,
-                host,
-                values: values.into(),
-                other_logs: Default::default(),
-                moto: OnceCell::new(),
-            },
+            world: Arc::new(world),
             bao,
             plugins,
         };

@@ -1,7 +1,7 @@
 //! `backendType: vault`: manifests of KES, and how often the operator logs in.
 
 use keyhole_test_harness::{apply, eventually};
-use kube::api::DynamicObject;
+use kube::api::{DeleteParams, DynamicObject, ListParams};
 use serde_json::{Value, json};
 
 use super::stores::{MOUNT, ROLE, Stores, catalog, store_case};
@@ -218,5 +218,10 @@ fn h6_two_hundred_objects_of_a_role_are_one_login_and_a_revoked_token_one_more_a
         };
         assert_eq!(count("error"), 0.0, "no object ever said ERROR");
         assert!(count("success") >= OBJECTS as f64);
+        // The world is shared, and these would be asked for until its end.
+        let all = case.objects();
+        all.delete_collection(&DeleteParams::default(), &ListParams::default())
+            .await
+            .unwrap();
     });
 }

@@ -18,8 +18,7 @@ use tokio::sync::OnceCell;
 
 use crate::case::{Case, PATIENCE};
 use crate::plugins::roster::bench::{Bench, fresh, from_file};
-use crate::search;
-use crate::world::alone;
+use crate::world::{alone, run};
 
 /// The headers of a request.
 pub type Headers = BTreeMap<String, String>;
@@ -36,8 +35,7 @@ pub fn credential_case(test: impl AsyncFnOnce(&Case, &'static Bench)) {
         };
         let bench = BENCH.get_or_init(start).await;
         let case = Case::open(&bench.world, None).await;
-        test(&case, bench).await;
-        search::nothing_leaked(&bench.world).await;
+        run(case, async |case| test(case, bench).await).await;
     });
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use keyhole_test_assets::{Kubectl, RegistryBinaries};
 use keyhole_test_harness::{
-    ControlPlane, Host, HostConfig, Manifest, Registry, RegistryConfig, Scratch, keyhole_binary,
+    ControlPlane, Host, HostConfig, Manifest, Registry, RegistryConfig, Scratch, free_port, keyhole_binary,
 };
 
 use super::{page, script};
@@ -20,12 +20,6 @@ use crate::world::{INTERVAL, alone};
 const PAGE: &str = "guide/write-a-backend.md";
 /// A plugin is compiled twice, once by cargo.
 const WITHIN: Duration = Duration::from_secs(600);
-
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 /// A file with the authorities that this machine trusts, and this one: cargo has to reach its registry as well.
 fn authorities(folder: &Path, authority: &str) -> String {
@@ -111,7 +105,7 @@ fn the_commands_of_the_page_make_a_secret_out_of_an_empty_folder() {
         let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/sdk");
         let variables = BTreeMap::from([
             ("REGISTRY", format!("{}/acme", registry.host())),
-            ("STORE", format!("http://127.0.0.1:{}", free_port())),
+            ("STORE", format!("http://127.0.0.1:{}", free_port().unwrap())),
             ("SDK", sdk.to_owned()),
         ]);
         let steps = script::steps(&page::blocks(PAGE), &variables);

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 const PREFIX: &str = "keyhole-test-";
+/// The file that the owner of a folder keeps locked.
+const LOCK: &str = "lock";
 
 /// A folder that is removed when this is dropped, or by a later run.
 pub struct Scratch {
@@ -33,7 +35,7 @@ impl Scratch {
             .write(true)
             .open(path.join("lock.new"))?;
         lock.lock().context("cannot lock a new folder")?;
-        fs::rename(path.join("lock.new"), path.join("lock"))?;
+        fs::rename(path.join("lock.new"), path.join(LOCK))?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -52,12 +54,28 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
+        remove(&self.path);
+    }
+}
+
+/// Removes a folder, its lock last: one that could not be emptied is found again by the next sweep.
+fn remove(path: &Path) {
+    let is_lock = |entry: &fs::DirEntry| entry.file_name() == LOCK;
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| !is_lock(entry)) {
+        let _ = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => fs::remove_dir_all(entry.path()),
+            _ => fs::remove_file(entry.path()),
+        };
+    }
+    let is_empty = fs::read_dir(path).is_ok_and(|left| left.flatten().all(|entry| is_lock(&entry)));
+    if is_empty {
+        let _ = fs::remove_dir_all(path);
     }
 }
 
 /// Removes the folders of processes that are gone. One without a lock file is being made right now.
-fn sweep() {
+pub fn sweep() {
     let Ok(entries) = fs::read_dir(env::temp_dir()) else {
         return;
     };
@@ -65,11 +83,11 @@ fn sweep() {
         .flatten()
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
     {
-        let Ok(lock) = OpenOptions::new().write(true).open(entry.path().join("lock")) else {
+        let Ok(lock) = OpenOptions::new().write(true).open(entry.path().join(LOCK)) else {
             continue;
         };
         if lock.try_lock().is_ok() {
-            let _ = fs::remove_dir_all(entry.path());
+            remove(&entry.path());
         }
     }
 }
