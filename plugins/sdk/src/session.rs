@@ -1,6 +1,7 @@
 //! A small memory for what the plugin *earned*: a login token, the knowledge that a call is not
 //! permitted. Entries are seen only by calls of the same plugin file with the same identity and
-//! settings; they live in the host's memory. Be ready to find nothing.
+//! settings and, unless the administrator lets calls serve several namespaces, for the same namespace; they live in
+//! the host's memory, for 24 hours at most. Be ready to find nothing.
 //!
 //! Most plugins need one function, [`with_login`]: it logs in when there is no session, keeps what came of it,
 //! and logs in anew, once, when the store no longer takes it.

@@ -110,7 +110,9 @@ type Description struct {
 	BackendTypes []BackendType
 	// JSON Schema (draft 2020-12, no remote `$ref`) of `call.settings`. A property that the
 	// author of an ExternalSecret may set carries `"x-keyhole-scope": "object"`; all others
-	// belong to the administrator.
+	// belong to the administrator. A property whose value is a role, which the namespace's
+	// annotation has to permit, carries `"x-keyhole-claim": "role"`, in the options as well;
+	// `roleArn` and `vaultRole` count without it.
 	SettingsSchema string
 	// JSON Schema of `request.options`. Unknown options are refused before a call is made.
 	OptionsSchema string
@@ -278,7 +280,8 @@ const (
 	ErrorKindAmbiguous uint8 = 8
 	// The plugin found itself in a state that it does not understand.
 	ErrorKindInternal uint8 = 9
-	// None of these. The text is a short code in lower-case letters and dashes.
+	// None of these. The text is a short code in lower-case letters and dashes. `invalid-value`
+	// says that the value is not what the object says it is.
 	ErrorKindOther uint8 = 10
 )
 
