@@ -56,6 +56,8 @@ pub enum Scope {
 pub struct Violation {
     /// JSON Pointer to the member; empty for the whole document.
     pub path: String,
+    /// The document is too large for its mistakes to be told one by one.
+    pub unread: bool,
     /// The required property that is missing from the top level, if that is what is wrong.
     pub missing: Option<String>,
     /// What is wrong, quoting the value.
@@ -156,6 +158,7 @@ impl Schema {
                     _ => None,
                 };
                 Violation {
+                    unread: false,
                     missing,
                     message: cut(&error.to_string()),
                     masked: cut(&error.masked().to_string()),
@@ -170,6 +173,7 @@ impl Schema {
 fn whole(message: String) -> Violation {
     Violation {
         path: String::new(),
+        unread: true,
         missing: None,
         masked: message.clone(),
         message,

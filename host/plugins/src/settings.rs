@@ -126,7 +126,7 @@ pub(crate) fn administrator(schema: &Schema, settings: &Map<String, Json>) -> Ve
     let violations = schema
         .violations(&known)
         .into_iter()
-        .filter(|violation| !violation.path.is_empty());
+        .filter(|violation| !violation.path.is_empty() || violation.unread);
     mistakes.extend(violations.map(|violation| {
         let path = field(".", &violation.path);
         mistake(
@@ -355,6 +355,18 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_mistake_in_settings_too_large_to_be_searched_is_told_all_the_same() {
+        let all: Vec<_> = (0..30).map(|_| json!({"type": "integer"})).collect();
+        let schema = json!({"properties": {"list": {"items": {"allOf": all}}}});
+        let schema = Schema::new(schema.as_object().unwrap()).unwrap();
+        let mut list = vec![json!(1); 5000];
+        let told = |list: &[Json]| administrator(&schema, json!({"list": list}).as_object().unwrap()).len();
+        assert_eq!(told(&list), 0);
+        list.push(json!("x"));
+        assert_eq!(told(&list), 1);
     }
 
     #[test]

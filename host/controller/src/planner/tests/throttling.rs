@@ -285,7 +285,14 @@ async fn roles_of_one_account_share_its_quota() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dear_call_is_saved_for_while_cheap_ones_keep_coming() {
-    let (mut rig, store) = (Rig::new(), Store::with(1, 16));
+    // A pace that does not grow: the cheap ones could take each token as soon as it is there.
+    let config = PlannerConfig {
+        start_per_second: 20.0,
+        most_per_second: 20.0,
+        burst: 10,
+        ..PlannerConfig::default()
+    };
+    let (mut rig, store) = (Rig::with(config), Store::with(1, 16));
     let exchanges = Arc::clone(&store.exchanges);
     store.answer(move |call, _| {
         let is_dear = call.keys[0].starts_with('/');
