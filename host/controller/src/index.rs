@@ -251,11 +251,11 @@ impl Index {
         let gone = self
             .secrets
             .listed(namespace, keys, |key| self.objects.contains_key(key));
-        for key in &gone {
-            // It may have gone after our last write of it, which no watch showed.
-            if let Some(object) = self.objects.get_mut(key)
-                && object.held.as_ref().is_some_and(Held::is_shown)
-            {
+        // One that was written by us and is not in the list has gone, though no watch may ever have shown it. In case
+        // the list is older than our write, that costs one look.
+        for (key, object) in &mut self.objects {
+            let in_scope = namespace.is_none_or(|namespace| namespace == &*key.namespace);
+            if in_scope && !keys.contains(key) && object.held.as_ref().is_some_and(Held::is_shown) {
                 object.held = None;
             }
         }
@@ -354,7 +354,7 @@ impl Index {
     pub fn is_latest(&self, key: &ObjectKey, attempt: &Attempt) -> bool {
         self.objects
             .get(key)
-            .is_some_and(|object| object.generation == attempt.generation && object.last_attempt == Some(attempt.at))
+            .is_some_and(|object| object.generation == attempt.generation && object.retellable == Some(attempt.at))
     }
 
     /// Whether it is still this very object.
@@ -422,16 +422,16 @@ impl Index {
             *reasons.entry(object.last_reason().label()).or_default() += 1;
         }
         // One that is held waits for us, and not for somebody who would have to permit it.
-        let is_refreshed = |object: &&Object| {
+        let is_refreshed = |(key, object): &(&ObjectKey, &Object)| {
             let plan = object
                 .plan
                 .as_ref()
                 .filter(|_| !matches!(object.permit, Permit::Denied(_)));
-            plan.is_some_and(|plan| plan.interval.is_some())
+            plan.is_some_and(|plan| plan.interval.is_some()) && !self.is_blocked(key)
         };
-        let served = self.objects.values().filter(is_refreshed);
+        let served = self.objects.iter().filter(is_refreshed);
         let oldest = served
-            .filter_map(|object| object.last_attempt.or(object.shown.status.last_sync))
+            .filter_map(|(_, object)| object.last_attempt.or(object.shown.status.last_sync))
             .min();
         (reasons, oldest)
     }

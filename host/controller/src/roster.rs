@@ -64,8 +64,9 @@ const FIRST_LOADS: Duration = Duration::from_secs(60);
 const FIRST_LIST: Duration = Duration::from_secs(20);
 /// Between two looks at the files of plugins.
 const LOOK: Duration = Duration::from_secs(2);
-/// For earlier work on the same plugin's file to end.
-const TURN: Duration = Duration::from_secs(1);
+/// For earlier work on plugins' files to end. A large file on a volume in the network takes a while, also when nobody waits
+/// for it any more.
+const TURN: Duration = Duration::from_secs(20);
 /// For the file of a plugin that serves, before it goes under another grant without. A registry that is there
 /// answers within it.
 const LATE: Duration = Duration::from_secs(5);

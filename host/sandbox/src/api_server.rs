@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub struct ApiServer(Arc<RwLock<Vec<SocketAddr>>>);
 
 impl ApiServer {
-    /// It is at these addresses now, and nowhere else.
+    /// These are its addresses from now on, in place of those that were named before.
     pub fn is_at(&self, addresses: impl IntoIterator<Item = SocketAddr>) {
         let addresses: Vec<_> = addresses.into_iter().map(canonical).collect();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = addresses;

@@ -54,6 +54,10 @@ pub(super) struct Object {
     unwritten: u32,
     /// It was said in this process why the object cannot be served.
     told: bool,
+    /// What is said of it is that, and no result of a sync.
+    unserved: bool,
+    /// When that came about what may still be written, if its first write failed.
+    pub(super) retellable: Option<Timestamp>,
 }
 
 /// What a writer has to know of an object.
@@ -123,6 +127,8 @@ impl Object {
             report_timer: false,
             unwritten: 0,
             told: false,
+            unserved: false,
+            retellable: None,
         }
     }
 
@@ -159,7 +165,7 @@ impl Object {
     /// Shows on the object why it cannot be served.
     pub(super) fn report(&mut self, key: &ObjectKey, failures: Vec<Failure>) -> Step {
         self.take_refresh();
-        self.told = true;
+        (self.told, self.unserved) = (true, true);
         Step::Report(key.clone(), failures)
     }
 
@@ -234,6 +240,10 @@ impl Object {
         let plan = Arc::clone(self.permitted()?);
         self.take_refresh();
         self.submitted = true;
+        if std::mem::take(&mut self.unserved) {
+            // Why it could not be served is nothing to say any more.
+            (self.unreported, self.retellable) = (None, None);
+        }
         let last_sync = self.last_attempt.or(self.shown.status.last_sync);
         Some(Step::Submit(Submit {
             last_sync,
@@ -293,6 +303,7 @@ impl Object {
         if let Some((reason, at)) = finish.attempt {
             self.reason = Some(reason);
             self.last_attempt = Some(at);
+            self.retellable = Some(at);
             self.unreported = finish.unreported;
         }
         // The watch may have shown a newer state meanwhile.

@@ -77,9 +77,12 @@ impl ConfigMaps {
                 self.listing.clear();
                 None
             }
-            Ok(Event::InitApply(map) | Event::Apply(map)) => {
+            Ok(Event::InitApply(map)) => {
+                self.listing.push(map.metadata.name.as_deref()?.into());
+                self.changed(Ok(Event::Apply(map)))
+            }
+            Ok(Event::Apply(map)) => {
                 let name: Arc<str> = map.metadata.name?.into();
-                self.listing.push(name.clone());
                 let version = map.metadata.resource_version.unwrap_or_default();
                 let before = self.versions.insert(name.clone(), version.clone());
                 (before.as_ref() != Some(&version)).then_some(name)

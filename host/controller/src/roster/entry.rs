@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) retry_at: Option<Instant>,
     /// When what serves goes under the spec as it is now, unless its file has come by then.
     pub(super) rebuild_at: Option<Instant>,
+    /// Why the last attempt came to nothing.
+    absent: Option<&'static str>,
     backoff: Backoff,
 }
 
@@ -105,6 +107,7 @@ impl Entry {
             serving: None,
             retry_at: None,
             rebuild_at: None,
+            absent: None,
             backoff: Backoff::new(None),
         };
         entry.judge();
@@ -118,7 +121,6 @@ impl Entry {
         if *self.spec == object.spec {
             return Change::Nothing;
         }
-        let served = self.outcome == Outcome::Serves;
         let precedence = precedence(name, &object, around);
         self.wanted = wanted(name, &object.spec, precedence, around);
         self.spec = Arc::new(object.spec);
@@ -127,12 +129,25 @@ impl Entry {
         self.backoff.reset();
         self.retry_at = None;
         self.judge();
-        let is_pinned = self.wanted.as_ref().is_ok_and(|wanted| is_pinned(wanted));
+        let is_pinned = self.is_pinned();
         self.rebuild_at = self.kept().map(|_| if is_pinned { now } else { now + LATE });
-        match self.rebuild_at {
-            Some(_) if is_pinned && served => Change::Rules,
-            _ => Change::Everything,
+        if self.serves_as_asked() && is_pinned {
+            // Back to what it was before an edit that came to nothing.
+            self.outcome = Outcome::Serves;
+            self.digest = self.serving.as_ref().map(|serving| Arc::clone(&serving.digest));
         }
+        match is_pinned && (self.rebuild_at.is_some() || self.serves_as_asked()) {
+            true => Change::Rules,
+            false => Change::Everything,
+        }
+    }
+
+    fn is_pinned(&self) -> bool {
+        self.wanted.as_ref().is_ok_and(|wanted| is_pinned(wanted))
+    }
+
+    fn serves_as_asked(&self) -> bool {
+        self.serving.as_ref().is_some_and(|serving| serving.spec == self.spec)
     }
 
     /// The code that serves, if it is what the spec as it is now asks for, and serves under another one.
@@ -164,9 +179,17 @@ impl Entry {
             serving.name_and_version = name_and_version(plugin);
             serving.wants = plugin.wants().clone();
         }
-        if self.outcome == Outcome::Loading && !is_loading {
+        let says_all = match self.outcome {
+            Outcome::Loading => true,
+            // Its file cannot be another one, so what could not be had is not missing.
+            Outcome::Broken(_) => self.is_pinned(),
+            Outcome::Serves => false,
+        };
+        if says_all && !is_loading {
             self.outcome = Outcome::Serves;
             self.digest = Some(Arc::clone(&plugin.id().digest));
+            self.retry_at = None;
+            self.backoff.reset();
         }
     }
 
@@ -187,7 +210,9 @@ impl Entry {
 
     fn judge(&mut self) {
         if let Err(error) = &self.wanted {
-            self.outcome = Outcome::Broken(Problem::invalid(error));
+            let problem = Problem::invalid(error);
+            self.absent = Some(problem.reason);
+            self.outcome = Outcome::Broken(problem);
         }
     }
 
@@ -202,6 +227,7 @@ impl Entry {
     pub(super) fn loaded(&mut self, found: Found, plugin: &LivePlugin) -> bool {
         let Ok(wanted) = &self.wanted else { return false };
         self.rebuild_at = None;
+        self.absent = None;
         self.outcome = Outcome::Serves;
         self.backoff.reset();
         let digest = Arc::clone(&plugin.id().digest);
@@ -232,15 +258,13 @@ impl Entry {
         };
         self.retry_at = wait.map(|wait: Duration| now + wait);
         self.rebuild_at = self.kept().map(|_| now);
+        self.absent = Some(problem.reason);
         self.outcome = Outcome::Broken(problem);
     }
 
-    /// Why nothing of it serves, once that is known.
+    /// Why nothing of it serves, by the last attempt that came to its end.
     pub(super) fn absence(&self) -> Option<&'static str> {
-        match &self.outcome {
-            Outcome::Broken(problem) if self.serving.is_none() => Some(problem.reason),
-            _ => None,
-        }
+        self.absent.filter(|_| self.serving.is_none())
     }
 
     /// Where its file comes from.

@@ -181,7 +181,8 @@ impl Problem {
     /// Nothing more is asked of a file system that owes an answer.
     pub(super) fn hangs(file: &Path) -> Self {
         let message = format!(
-            "file {}: its file system has not answered what it was asked before",
+            "file {}: what was asked before, about it or about the files of other plugins, has not been answered; see whether \
+             their file system hangs",
             file.display()
         );
         Self::new("SourceUnreadable", message)

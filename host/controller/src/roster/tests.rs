@@ -162,6 +162,8 @@ fn a_plugin_is_absent_when_it_is_broken_and_nothing_of_it_serves() {
     assert_eq!(entry.absence(), None, "not known yet");
     entry.failed(Found::default(), problem(Retry::Slowly), Instant::now(), 0.5);
     assert_eq!(entry.absence(), Some("NotAPlugin"));
+    update(&mut entry, file(json!({"a": 1})), Instant::now());
+    assert_eq!(entry.absence(), Some("NotAPlugin"), "until the next attempt has ended");
     entry.loaded(Found::default(), &plugin("sha256:1"));
     assert_eq!(entry.absence(), None);
     entry.failed(Found::default(), problem(Retry::Slowly), Instant::now(), 0.5);

@@ -29,6 +29,9 @@ const MISSING: Duration = Duration::from_secs(2);
 /// Before a name that was found is looked up again.
 const FOUND: Duration = Duration::from_secs(60);
 
+/// Addresses of one name that are remembered.
+const KEPT: usize = 64;
+
 /// A connection to the cluster.
 pub struct Cluster {
     pub client: Client,
@@ -76,7 +79,7 @@ pub struct Search {
 struct Wanted {
     host: String,
     port: u16,
-    /// Where it led when it was looked up last with success.
+    /// Where it has led, the latest last.
     at: Vec<SocketAddr>,
     /// Whether it was said that it cannot be found.
     told: bool,
@@ -136,7 +139,11 @@ impl Search {
                 },
             };
             if !found.is_empty() {
-                *at = found;
+                // What was found before stays: a name may answer with some of its addresses at a time, and what it led to
+                // yesterday may serve on.
+                at.retain(|known| !found.contains(known));
+                at.extend(found);
+                at.drain(..at.len().saturating_sub(KEPT));
                 if std::mem::take(told) {
                     tracing::info!(host, "the API server's address was found; no plugin gets there");
                 }
@@ -231,6 +238,30 @@ mod tests {
             }
         });
         within.await.expect("found");
+    }
+
+    /// Another address each time.
+    struct Moving(AtomicUsize);
+
+    impl Resolve for Moving {
+        fn resolve<'a>(&'a self, _: &'a str, port: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+            let last = u8::try_from(self.0.fetch_add(1, Ordering::SeqCst)).unwrap();
+            Box::pin(std::future::ready(Ok(vec![SocketAddr::from((
+                [203, 0, 113, last],
+                port,
+            ))])))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_the_api_server_had_stays_out_of_reach() {
+        let mut search = search("https://api.example.com:6443", 0);
+        search.resolver = Arc::new(Moving(AtomicUsize::new(0)));
+        for _ in 0..=KEPT {
+            search.look_up().await;
+        }
+        let has = |last| search.api_server.has(SocketAddr::from(([203, 0, 113, last], 6443)));
+        assert!(has(1) && has(64) && !has(0), "the latest of them");
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Plans that are made anew because the plugins changed, from a list that may be older than what is known.
 
+use super::limits::{denial, ticket, wanting};
 use super::*;
 
 #[test]
@@ -31,7 +32,20 @@ fn an_object_that_is_gone_does_not_come_back() {
 }
 
 #[test]
-fn an_object_that_is_being_deleted_or_not_permitted_is_not_fetched() {
+fn an_object_that_is_not_permitted_is_not_fetched_under_its_new_plan_either() {
+    let mut index = with_held();
+    index.plan_again(&key("a"), wanting("a", 1, &["k"], None));
+    let limited = rules(&[(NAMING_ANNOTATION, "^nothing$")]);
+    let steps = index.apply_namespace(&"ns".into(), false, limited, Labels::default());
+    let denied = index.judged(&key("a"), ticket(&steps), Ruling::Denied(denial()));
+    assert_eq!(words(&denied), ["report a 1"]);
+    let steps = words(&index.plan_again(&key("a"), wanting("a", 1, &["k"], None)));
+    assert_eq!(steps, ["judge a"], "and nothing is asked before that");
+    assert!(!index.accepts(&wanting("a", 1, &["k"], None).unwrap()));
+}
+
+#[test]
+fn an_object_that_is_being_deleted_is_not_fetched() {
     let mut index = with_held();
     index.apply(
         Seen {
@@ -101,4 +115,27 @@ fn an_object_that_waits_for_its_namespace_counts_for_the_age_and_one_without_a_p
     let mut denied = with_held();
     denied.plan_again(&key("a"), unplanned());
     assert!(age(&denied).is_none(), "nobody refreshes it");
+    let mut closing = with_held();
+    closing.apply_namespace(&"ns".into(), true, rules(&[]), Labels::default());
+    assert!(age(&closing).is_none(), "nor one that goes with its namespace");
+}
+
+#[test]
+fn why_an_object_could_not_be_served_is_not_told_late_once_it_is() {
+    let mut index = started();
+    index.apply(synced("a", 1, 5), Some(unplanned()), false);
+    let attempt = Attempt {
+        generation: 1,
+        outcome: Err(vec![]),
+        refresh: None,
+        at: Timestamp::from_second(2000).unwrap(),
+    };
+    index.finish(Finish {
+        unreported: Some(attempt.clone()),
+        ..finish("a", None, Some(Reason::NoPlugin))
+    });
+    assert!(index.is_latest(&key("a"), &attempt));
+    assert_eq!(words(&index.plan_again(&key("a"), plan("a", 1))), ["edit a"]);
+    assert!(!index.is_latest(&key("a"), &attempt));
+    assert!(index.take_unreported(&key("a")).is_none());
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A plan that wants these keys, and this role.
-fn wanting(name: &str, generation: i64, keys: &[&str], role: Option<&str>) -> Planned {
+pub(super) fn wanting(name: &str, generation: i64, keys: &[&str], role: Option<&str>) -> Planned {
     let claims = Claims {
         roles: role.map(Into::into).into_iter().collect(),
         texts: keys.iter().map(|key| Claim::Key((*key).into())).collect(),
@@ -24,7 +24,7 @@ fn naming(index: &mut Index, expression: &str) -> Vec<Step> {
 }
 
 /// The ticket of the only case.
-fn ticket(steps: &[Step]) -> u64 {
+pub(super) fn ticket(steps: &[Step]) -> u64 {
     let tickets: Vec<_> = steps
         .iter()
         .filter_map(|step| match step {
@@ -36,7 +36,7 @@ fn ticket(steps: &[Step]) -> u64 {
     tickets[0]
 }
 
-fn denial() -> Denial {
+pub(super) fn denial() -> Denial {
     Denial {
         reason: "key name k does not match naming convention ^team/".into(),
         remedy: "change it".into(),

@@ -72,6 +72,16 @@ fn a_secret_that_went_after_our_own_unseen_write_is_missed_by_the_next_list() {
     let gone = index.secrets_listed(None, &HashSet::new());
     assert_eq!(gone, [key("a")]);
     assert_eq!(looked(&mut index, Instant::now()), ["repair a"]);
+    // The same where the watch never showed it, or knows only that an earlier one went.
+    for seen in [false, true] {
+        let mut index = with_held();
+        if seen {
+            index.apply_secret(key("a"), at(7));
+            index.delete_secret(&key("a"), at(8));
+        }
+        index.secrets_listed(None, &HashSet::new());
+        assert!(index.view(&key("a")).unwrap().held.is_none(), "{seen}");
+    }
 }
 
 #[test]

@@ -172,3 +172,34 @@ fn with_another_source_or_other_demands_its_file_has_to_be_obtained_first() {
         assert_eq!(hosts(&entry).0, WIDE);
     }
 }
+
+#[test]
+fn a_file_that_serves_is_not_obtained_again_whatever_became_of_earlier_edits() {
+    let now = Instant::now();
+    // A second edit before the first was done, and one after a mistake.
+    let mut entry = loaded(pinned(WIDE));
+    assert_eq!(update(&mut entry, pinned(NARROW), now), Change::Rules);
+    assert_eq!(update(&mut entry, pinned(&["x.example.com"]), now), Change::Rules);
+    entry.rebuild(now).expect("at once");
+    entry.not_rebuilt(problem(Retry::OnChange), false, now, 0.5);
+    assert_eq!(update(&mut entry, pinned(NARROW), now), Change::Rules);
+    entry.rebuild(now).expect("at once");
+    entry.rebuilt(&plugin(DIGEST), false);
+    assert_eq!(said(&entry, &serving()).1, "Serving");
+
+    // Back to what serves already.
+    update(&mut entry, pinned(WIDE), now);
+    assert_eq!(update(&mut entry, pinned(NARROW), now), Change::Rules);
+    assert_eq!(said(&entry, &serving()).1, "Serving");
+    assert!(entry.rebuild(now).is_none());
+
+    // What could not be done at first, and can be later, is told as done.
+    update(&mut entry, pinned(WIDE), now);
+    entry.rebuild(now).expect("at once");
+    entry.not_rebuilt(problem(Retry::Backoff), false, now, 0.5);
+    assert_eq!(said(&entry, &serving()).1, "NotAPlugin");
+    entry.rebuild(now + Duration::from_secs(3600)).expect("again");
+    entry.rebuilt(&plugin(DIGEST), false);
+    assert_eq!(said(&entry, &serving()).1, "Serving");
+    assert_eq!(entry.retry_at, None);
+}
