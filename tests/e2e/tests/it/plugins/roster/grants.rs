@@ -124,6 +124,39 @@ fn grants_decide_what_a_plugin_may_reach_and_take() {
         .await;
         case.expect_error("app", "SandboxLimit", &["did not finish within 0.2 s"])
             .await;
+
+        let exchange = |body: usize| {
+            json!({"do": "http", "exchanges": [
+                {"scheme": "http", "authority": authority, "path": "/", "method": "POST", "body-size": body},
+            ]})
+        };
+        let bodies =
+            |limits: Value| json!({"hosts": [server], "allowPrivateAddresses": ["127.0.0.0/8"], "limits": limits});
+        for (grant, habit, told) in [
+            (
+                bodies(json!({"responseBody": "4"})),
+                exchange(1),
+                format!("the response body to {authority} is larger than 4 bytes"),
+            ),
+            (
+                bodies(json!({"requestBody": "8"})),
+                exchange(9),
+                format!("the request body to {authority} is larger than 8 bytes"),
+            ),
+            (
+                json!({"limits": {"value": "4"}}),
+                json!({"do": "its best"}),
+                "larger than 4 bytes".to_owned(),
+            ),
+            (
+                json!({"limits": {"values": "5"}}),
+                json!({"do": "its best"}),
+                "larger than 5 bytes".to_owned(),
+            ),
+        ] {
+            does(case, bench, &name, grant, habit).await;
+            case.expect_error("app", "SandboxLimit", &[&told]).await;
+        }
         bench.delete(&name).await;
     });
 }
