@@ -82,6 +82,8 @@ pub struct Index {
     namespaces: HashMap<Arc<str>, Namespace>,
     /// Judgements that were asked for so far.
     tickets: u64,
+    /// Lists of Secrets that came to their end so far.
+    secret_lists: u64,
     started: bool,
 }
 
@@ -114,6 +116,7 @@ impl Index {
             secrets: Secrets::new(watches_secrets),
             namespaces: HashMap::new(),
             tickets: 0,
+            secret_lists: 0,
             started: false,
         }
     }
@@ -251,6 +254,7 @@ impl Index {
         let gone = self
             .secrets
             .listed(namespace, keys, |key| self.objects.contains_key(key));
+        self.secret_lists += 1;
         // One that was written by us and is not in the list has gone, though no watch may ever have shown it. In case
         // the list is older than our write, that costs one look.
         for (key, object) in &mut self.objects {
@@ -376,11 +380,21 @@ impl Index {
             held_is_current: self.secrets.is_current(key, object.held.as_ref()),
             seems_missing: self.secrets.seems_missing(key, object.is_unlisted()),
             last_reason: object.last_reason(),
+            secret_lists: self.secret_lists,
         })
     }
 
     /// A writer is done with the object. Ignored when the object has gone since.
-    pub fn finish(&mut self, finish: Finish) {
+    pub fn finish(&mut self, mut finish: Finish) {
+        // A list came in between that does not show what the writer saw: perhaps it is older, perhaps the Secret has
+        // gone since.
+        if finish.secret_lists != self.secret_lists
+            && let Some(Some(held)) = &finish.held
+            && held.is_shown()
+            && !self.secrets.shows(&finish.key, held.version)
+        {
+            finish.held = Some(None);
+        }
         if let Some(object) = self.objects.get_mut(&finish.key)
             && object.shown.uid == finish.uid
         {

@@ -199,6 +199,7 @@ impl Finished {
             shown: None,
             unreported: None,
             unreadable: false,
+            secret_lists: view.secret_lists,
         };
         Self {
             finish,

@@ -79,6 +79,8 @@ pub struct View {
     pub seems_missing: bool,
     /// How the last sync ended.
     pub last_reason: Reason,
+    /// To be given back in [`Finish`].
+    pub secret_lists: u64,
 }
 
 /// What became of an object in the hands of a writer.
@@ -100,6 +102,8 @@ pub struct Finish {
     pub unreported: Option<Attempt>,
     /// Its changed Secret could not be read.
     pub unreadable: bool,
+    /// As in the [`View`] that the writer was given.
+    pub secret_lists: u64,
 }
 
 impl Object {

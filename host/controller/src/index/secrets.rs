@@ -141,6 +141,11 @@ impl Secrets {
         }
     }
 
+    /// Whether the watch shows the Secret at this version or a later one.
+    pub(super) fn shows(&self, key: &ObjectKey, version: Version) -> bool {
+        matches!(self.shown.get(key), Some(Presence::Present(shown)) if *shown >= version)
+    }
+
     pub(super) fn is_older_than(&self, key: &ObjectKey, held: Option<&Held>) -> bool {
         match (held, self.shown.get(key)) {
             (Some(held), Some(Presence::Present(version))) => held.is_shown() && *version < held.version,

@@ -191,6 +191,7 @@ fn finish(name: &str, held: Option<Option<Held>>, reason: Option<Reason>) -> Fin
         shown: None,
         unreported: None,
         unreadable: false,
+        secret_lists: 0,
     }
 }
 

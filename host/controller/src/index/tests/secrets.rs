@@ -85,6 +85,25 @@ fn a_secret_that_went_after_our_own_unseen_write_is_missed_by_the_next_list() {
 }
 
 #[test]
+fn a_secret_that_was_written_while_a_list_was_on_its_way_is_looked_at_once_more() {
+    let written = |index: &mut Index, lists| {
+        index.finish(Finish {
+            secret_lists: lists,
+            ..finish("a", Some(Some(held(10, true))), Some(Reason::Synced))
+        });
+        index.view(&key("a")).unwrap().held.is_some()
+    };
+    let mut index = with_held();
+    let before = index.view(&key("a")).unwrap().secret_lists;
+    index.secrets_listed(None, &HashSet::new());
+    assert!(!written(&mut index, before), "gone, or not there yet");
+    index.apply_secret(key("a"), at(10));
+    assert!(written(&mut index, before), "the watch shows it");
+    index.delete_secret(&key("a"), at(11));
+    assert!(written(&mut index, before + 1), "no list since");
+}
+
+#[test]
 fn a_secret_that_could_not_be_changed_is_created_anew_as_soon_as_it_is_gone() {
     let mut index = with_held();
     index.apply_secret(key("a"), at(10));
