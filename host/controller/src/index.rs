@@ -21,6 +21,7 @@ use crate::planner::{Cause, Submit};
 use crate::report::{Attempt, Shown, Status};
 
 mod object;
+mod pause;
 mod permit;
 mod repair;
 mod secrets;

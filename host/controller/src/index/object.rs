@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keyhole_core::schedule::LONGEST_BACKOFF;
 use keyhole_core::{Failure, Reason};
 use tokio::time::Instant;
 
+use super::pause::doubled;
 use super::permit::Permit;
 use super::repair::{Notice, RepairGate};
 use super::secrets::{Held, Version};
@@ -284,9 +284,9 @@ impl Object {
         if std::mem::replace(&mut self.report_timer, true) {
             return None;
         }
-        let doubled = 1_u32.checked_shl(self.unwritten).unwrap_or(u32::MAX);
+        let pause = doubled(REPORT_AGAIN, self.unwritten);
         self.unwritten = self.unwritten.saturating_add(1);
-        Some(REPORT_AGAIN.saturating_mul(doubled).min(LONGEST_BACKOFF))
+        Some(pause)
     }
 
     pub(super) fn finish(&mut self, finish: Finish) {

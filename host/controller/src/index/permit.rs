@@ -14,14 +14,13 @@ use keyhole_core::Failure;
 use keyhole_core::permission::{Claims, Rules, Ruling};
 
 use super::object::Object;
+use super::pause::doubled;
 use super::{Index, Step};
 use crate::plan::{Labels, ObjectKey, ObjectPlan};
 use crate::planner::Cause;
 
 /// Before a judgement that nobody could make is asked for again. Doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest time between two attempts to have one object judged.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// A judgement that is asked for.
 #[derive(Clone, Debug)]
@@ -231,7 +230,8 @@ impl Index {
         };
         object.permit = Permit::Denied(failure.clone());
         object.unjudged = unjudged;
-        let again = (unjudged > 0).then(|| Step::JudgeAgain(pause(unjudged), key.clone()));
+        let again =
+            (unjudged > 0).then(|| Step::JudgeAgain(doubled(FIRST_PAUSE, unjudged.saturating_sub(1)), key.clone()));
         let report = object.report(key, vec![failure]);
         object.forget(key).into_iter().chain([report]).chain(again).collect()
     }
@@ -269,10 +269,4 @@ impl Index {
             .filter_map(held)
             .collect()
     }
-}
-
-/// Before the attempt after this many that failed.
-fn pause(failed: u32) -> Duration {
-    let doubled = 1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
-    FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
 }

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use keyhole_core::schedule::LONGEST_BACKOFF;
 use tokio::time::Instant;
+
+use super::pause::doubled;
 
 const FIRST: Duration = Duration::from_secs(1);
 /// So many repairs in a row are no accident.
@@ -45,9 +46,7 @@ impl RepairGate {
 
     /// The Secret is looked at now, and may turn out to be as it should.
     pub fn looked(&mut self, now: Instant) {
-        let doubled = 1_u32.checked_shl(self.unread).unwrap_or(u32::MAX);
-        let wait = FIRST.saturating_mul(doubled).min(LONGEST_BACKOFF);
-        self.next = Some(self.open_at(now).max(now + wait));
+        self.next = Some(self.open_at(now).max(now + doubled(FIRST, self.unread)));
     }
 
     /// The Secret that was looked at could not be read.
@@ -86,6 +85,7 @@ impl RepairGate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keyhole_core::schedule::LONGEST_BACKOFF;
 
     const INTERVAL: Duration = Duration::from_secs(10);
 

@@ -57,6 +57,20 @@ fn image(server: &Server) -> OciImage {
     }
 }
 
+/// With what a pull secret says of this server.
+async fn obtain_with(server: &Server, entry: &serde_json::Value) -> Result<(), SourceError> {
+    let config = json!({"auths": {server.address.to_string(): entry}}).to_string();
+    let sources = Sources {
+        cluster: Some(Arc::new(PullSecrets([("pull".to_owned(), config)].into()))),
+        ..Sources::default()
+    };
+    let image = OciImage {
+        pull_secret: Some("pull".into()),
+        ..image(server)
+    };
+    obtain(&sources, image).await
+}
+
 async fn obtain(sources: &Sources, image: OciImage) -> Result<(), SourceError> {
     let source = Source::Oci(Box::new(image));
     sources.obtain(&source, &Demands::default()).await.map(|obtained| {
@@ -142,17 +156,9 @@ async fn a_refresh_token_is_changed_into_a_token() {
         challenge(request, "/token")
     })
     .await;
-    let host = server.address.to_string();
-    let config = json!({"auths": {host: {"identitytoken": "long lived"}}}).to_string();
-    let sources = Sources {
-        cluster: Some(Arc::new(PullSecrets([("pull".to_owned(), config)].into()))),
-        ..Sources::default()
-    };
-    let image = OciImage {
-        pull_secret: Some("pull".into()),
-        ..image(&server)
-    };
-    obtain(&sources, image).await.unwrap();
+    obtain_with(&server, &json!({"identitytoken": "long lived"}))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -274,16 +280,7 @@ async fn a_token_service_that_redirects_is_not_followed_and_no_credential_goes_e
             challenge(request, "/token")
         })
         .await;
-        let config = json!({"auths": {server.address.to_string(): entry}}).to_string();
-        let sources = Sources {
-            cluster: Some(Arc::new(PullSecrets([("pull".to_owned(), config)].into()))),
-            ..Sources::default()
-        };
-        let image = OciImage {
-            pull_secret: Some("pull".into()),
-            ..image(&server)
-        };
-        let error = obtain(&sources, image).await.unwrap_err();
+        let error = obtain_with(&server, entry).await.unwrap_err();
         assert_eq!(error.reason(), "NotARegistry", "{status}");
         assert!(error.to_string().contains("follow no redirect"), "{error}");
         assert_eq!(thief.asked(), Vec::<String>::new(), "{status}");
